@@ -1,0 +1,24 @@
+# The door. `make demo` and `make test` do all the set-up on a fresh Debian 12 machine, then the main job and the tests.
+#   MILLRACE_CUDA=AUTO|ON|OFF   which LibTorch wheels to take (AUTO: with CUDA where an NVIDIA driver is present)
+#   PRESET=release|dev|asan|tsan|cuda
+MILLRACE_CUDA ?= AUTO
+PRESET ?= release
+BUILD := build/$(PRESET)
+export MILLRACE_CUDA
+
+.PHONY: demo test build setup clean
+demo: build
+	@$(BUILD)/millrace study experiments/specs/quickstart.toml --out out/quickstart
+
+test: build
+	@ctest --preset $(PRESET)
+
+build: setup
+	@cmake/configure.sh $(PRESET)
+	@cmake --build --preset $(PRESET)
+
+setup:
+	@cmake/setup.sh
+
+clean:
+	rm -rf build

@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Everything a fresh Debian 12 machine lacks: packages (root or sudo) and, in .venv, the LibTorch wheels. Seconds when all is there.
+#   MILLRACE_CUDA=AUTO|ON|OFF  ON: torch with all it pins (4.8 GB); OFF: what the CPU needs; AUTO: ON with an NVIDIA driver.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+packages=(g++ cmake ninja-build ccache git python3-venv pkg-config
+  libtbb-dev libjpeg62-turbo-dev zlib1g-dev libssl-dev libexpected-dev libxxhash-dev libhwy-dev
+  libopencv-core-dev libopencv-imgproc-dev libopencv-imgcodecs-dev
+  libcli11-dev libtomlplusplus-dev nlohmann-json3-dev gnuplot-nox
+  libgtest-dev libgmock-dev librapidcheck-dev)
+missing=()
+for package in "${packages[@]}"; do
+  [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || missing+=("$package")
+done
+if ((${#missing[@]})); then
+  root=()
+  if ((EUID != 0)); then
+    command -v sudo >/dev/null || { echo "setup: as root, run: apt-get install ${missing[*]}" >&2; exit 1; }
+    root=(sudo)
+  fi
+  echo "setup: installing ${#missing[@]} Debian packages (${missing[*]})"
+  "${root[@]}" apt-get update -qq
+  "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+fi
+
+torch=2.11.0 # One set of versions that belong together: the C++ ABI changes with each release of torch.
+want=${MILLRACE_CUDA:-AUTO}
+[[ $want == AUTO ]] && { [[ -e /proc/driver/nvidia/version || -e /dev/nvidia0 ]] && want=ON || want=OFF; }
+have=$(cat .venv/.wheels 2>/dev/null || true)
+# The CUDA set serves builds without CUDA as well.
+if [[ $have != ON && $have != "$want" ]]; then
+  [[ -x .venv/bin/python ]] || /usr/bin/python3 -m venv .venv
+  if [[ $want == ON ]]; then
+    echo "setup: installing torch $torch with CUDA into .venv (4.8 GB, about a minute)"
+    .venv/bin/python -m pip install -q "torch==$torch" numpy
+  else
+    echo "setup: installing torch $torch for the CPU into .venv"
+    .venv/bin/python -m pip install -q --no-deps "torch==$torch" nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85
+  fi
+  echo "$want" >.venv/.wheels
+fi

@@ -1,0 +1,81 @@
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pipeline/batch.h"
+#include "pipeline/clock.h"
+#include "pipeline/decoder.h"
+#include "pipeline/faults.h"
+#include "pipeline/queue.h"
+#include "pipeline/source.h"
+
+namespace millrace {
+
+/// A message for people; libraries print nothing themselves.
+struct Event {
+  enum class Severity { note, warning } severity = Severity::note;
+  std::string text;
+};
+
+struct LoaderOptions {
+  int workers = 1;                      ///< Threads a local rank; 0: the trainer's own thread loads when it asks.
+  int prefetch = 2;                     ///< Batches a rank that may wait in its queue, beside the one in use and the one in upload.
+  std::uint64_t batch = 64;             ///< Global batch: rows over all ranks.
+  int world_size = 1, first_rank = 0, local_ranks = 1;
+  Sampler sampler = Sampler::shuffled;
+  bool drop_last = false;
+  std::uint64_t seed = 0;
+  std::uint64_t first_batch = 0;        ///< Global batch number to start at: resuming is starting here.
+  std::optional<std::uint64_t> batches; ///< How many; empty: endless.
+  double extra_us_per_image = 0;        ///< Busy wait in the augment stage, to build a slower loader on purpose.
+  FaultPolicy faults;
+  SlotMemory* memory = nullptr;         ///< Null: plain_slot_memory(). Must outlive the loader and its batches.
+  std::function<std::unique_ptr<Decoder>()> make_decoder; ///< For encoded sources; one call a worker.
+  std::function<void(const Event&)> on_event;             ///< From any thread.
+};
+
+struct LoaderReport {
+  struct OfStage {
+    Stage stage;
+    StageStats stats;
+  };
+  std::vector<OfStage> stages;
+  std::vector<QueueStats> queues;       ///< One a local rank; empty with workers = 0.
+  std::uint64_t batches_delivered = 0, images_delivered = 0, progressive_jpegs = 0, bad_samples = 0;
+  std::vector<Fault> faults;            ///< The first FaultLedger::kMaxListed.
+  std::uint64_t bytes = 0;              ///< Slots' memory: the bound printed at start.
+  int threads_seen = 0;                 ///< Distinct threads that ran a stage.
+  double wall_seconds = 0;              ///< Since the loader was made.
+};
+
+/// One flow graph that turns a source into ordered batches for the ranks of this process, over a range of global batch
+/// numbers. Slots circulate: work exists only where a free slot exists, so memory is bounded and a slow trainer stops the
+/// graph by keeping its slots. Epochs are marks on batches; nothing drains between them.
+/// The same (options, source, recipe) give the same batches for any workers, prefetch and, merged, any world size.
+/// Threads: one caller a stream; request_stop, report and bytes from any thread.
+/// Owns:    its slots, threads and plan; source, recipe and memory must outlive it. Batches may outlive it.
+/// Errors:  Error(usage) from the constructor; afterwards the first failure is thrown by the streams' next().
+class Loader {
+ public:
+  Loader(const Source& source, const Recipe& recipe, LoaderOptions options);
+  ~Loader(); ///< Stops and joins; never waits for batches that are still leased.
+
+  BatchStream& stream(int local_rank = 0);
+  void request_stop() noexcept; ///< Streams end after the batches already in their queues are dropped.
+  LoaderReport report() const;
+  std::uint64_t bytes() const;
+  const RowFormat& format() const;
+  std::uint64_t steps_per_epoch() const;
+  std::uint64_t samples_per_epoch() const;
+
+  class Impl;
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace millrace

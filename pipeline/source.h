@@ -1,0 +1,43 @@
+#pragma once
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "pipeline/buffer.h"
+#include "pipeline/error.h"
+#include "pipeline/image.h"
+
+namespace millrace {
+
+/// What a source hands over for one index: encoded bytes (a JPEG file, say), or pixels that need no decoding.
+struct Sample {
+  std::span<const std::uint8_t> bytes; ///< Encoded: the file. Raw: empty.
+  ImageView pixels;                    ///< Raw: the picture. Encoded: empty.
+  std::int64_t label = 0;
+  bool raw() const { return pixels.data != nullptr; }
+};
+
+/// What is known of a data set without reading a sample.
+struct SourceInfo {
+  std::string name;                 ///< As in a spec's `data.name`.
+  std::vector<std::string> classes; ///< Names, one a label 0 .. n-1.
+  Size raw_size;                    ///< Of every picture, where all are raw and alike; otherwise 0 x 0.
+  int channels = 3;                 ///< 1 or 3: what the pictures become.
+  std::string fingerprint;          ///< Digest of what the set holds: equal sets give equal text.
+};
+
+/// A data set of numbered samples.
+/// Threads: `read` is called from many threads at once, each with its own scratch.
+/// Owns:    its files and memory; what a Sample points to lives in `scratch` (until its next use) or in the source.
+/// Errors:  constructors throw Error(data); `read` returns a Fault for the one sample.
+class Source {
+ public:
+  virtual ~Source() = default;
+  virtual const SourceInfo& info() const = 0;
+  virtual std::uint64_t size() const = 0;
+  virtual Expected<Sample> read(std::uint64_t index, Buffer& scratch) const = 0;
+  virtual std::string origin(std::uint64_t index) const = 0; ///< Path, or "name[index]".
+};
+
+}  // namespace millrace

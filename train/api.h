@@ -1,0 +1,105 @@
+#pragma once
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "pipeline/batch.h"
+
+// The door to training. No torch type passes through it: experiments/ loads the library behind it on first use
+// (train/load.h), so that what only loads data neither links nor starts LibTorch.
+namespace millrace::train {
+
+enum class Precision : std::uint8_t { fp32, bf16 };
+
+/// [train] of a spec, parsed.
+struct TrainOptions {
+  std::string model = "lenet";       ///< toy, lenet, or sleep (no compute: waits step_microseconds).
+  int padding = 0;                   ///< Of LeNet's first convolution: 0 (44,426 parameters) or 2 (61,706).
+  int classes = 10;
+  RowFormat input;                   ///< As the loader delivers it. u8 rows are normalised on the device with mean and std.
+  std::vector<double> mean, std;     ///< For u8 input; empty: v / 255.
+  std::string optimizer = "sgd";     ///< sgd, adam, adamw.
+  double lr = 0.01, momentum = 0.9, weight_decay = 0, beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
+  bool nesterov = false;
+  std::string device = "auto";       ///< cpu, cuda, cuda:N; auto: cuda where there is one.
+  int threads = 0;                   ///< Intra-op threads of this trainer on the CPU; 0: the cores this process may use.
+  Precision precision = Precision::fp32;
+  std::uint64_t seed = 0;
+  double step_microseconds = 1000;   ///< Of the sleep model.
+};
+
+/// Measured parts of a trainer's wall time, in seconds; on CUDA forward, backward and optimizer come from events.
+/// `other` is measured activity (metrics, progress), not a remainder.
+struct Phases {
+  double wait = 0, upload = 0, forward = 0, backward = 0, reduce = 0, optimizer = 0, other = 0;
+  double sum() const { return wait + upload + forward + backward + reduce + optimizer + other; }
+  Phases& operator+=(const Phases& o);
+};
+
+struct EpochResult {
+  std::uint32_t epoch = 0;
+  bool complete = false;             ///< False: stopped before the end-of-epoch mark.
+  std::uint64_t steps = 0, images = 0;
+  double wall_seconds = 0;
+  Phases phases;
+  double unaccounted_seconds = 0;    ///< wall - phases.sum().
+  double loss = 0;                   ///< Mean over all rows of the epoch.
+  std::uint64_t digest = 0;          ///< Digest::Of::ids of what was trained on.
+  double weights_norm = 0;           ///< L2 over all weights, in double.
+};
+
+struct Evaluation {
+  double seconds = 0, loss = 0, accuracy = 0;
+  std::uint64_t scored = 0, correct = 0;
+  std::vector<std::uint64_t> class_count, class_correct;
+};
+
+struct StepBenchmark {
+  std::uint64_t steps = 0;
+  double seconds = 0, step_seconds = 0, images_per_second = 0; ///< step_seconds: median.
+  Phases phases;
+};
+
+struct Progress {
+  std::uint64_t images = 0;          ///< Of this epoch, so far.
+  double mean_loss = 0;
+};
+
+/// One rank: owns a device, a model and an optimiser.
+/// Threads: one caller; give each trainer a thread of its own.
+/// Errors:  Error(usage) for options, Error(device) for a device, Error(data) passed on from the stream.
+class Trainer {
+ public:
+  virtual ~Trainer() = default;
+  virtual std::uint64_t parameters() const = 0;
+  virtual std::string device() const = 0;    ///< "cpu (2 threads)", "cuda:0 NVIDIA H200".
+  /// Trains up to the next end-of-epoch mark or `max_steps`, uploading one batch ahead; `on_progress` is called at most
+  /// ten times a second. Ends early, with complete = false, when the stream ends or `stop` is requested.
+  virtual EpochResult train_epoch(BatchStream& stream, std::stop_token stop, const std::function<void(const Progress&)>& on_progress,
+                                  std::uint64_t max_steps = ~std::uint64_t{0}) = 0;
+  /// Scores every row of the stream once, in evaluation mode.
+  virtual Evaluation evaluate(BatchStream& stream, std::stop_token stop) = 0;
+  /// Steps on resident batches for at least `seconds` after a warm-up: compute alone (leg C).
+  virtual StepBenchmark bench_step(std::span<Batch> resident, double seconds, std::stop_token stop) = 0;
+};
+
+/// Versions and devices, for provenance.
+struct Versions {
+  std::string torch, cuda, cudnn, nccl, gpu, driver; ///< Empty where there is none.
+};
+
+/// What the library exports; see train/load.h.
+struct Api {
+  std::unique_ptr<Trainer> (*make_trainer)(const TrainOptions&);
+  SlotMemory& (*page_locked_memory)();       ///< Falls back to pageable memory without a GPU, and its name() says so.
+  Versions (*versions)();
+};
+
+}  // namespace millrace::train
+
+extern "C" const millrace::train::Api* millrace_train_api();
