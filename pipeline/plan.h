@@ -26,7 +26,7 @@ struct PlannedRow {
 /// range of that epoch's permutation, and rank r takes rows r, r + W, r + 2W ... of it, as torch's DistributedSampler
 /// deals them. The permutation is Fisher-Yates over a Philox stream keyed by (seed, epoch), so a plan has no state worth
 /// saving: (seed, k) says everything.
-/// Threads: one caller at a time (it keeps the current epoch's permutation; 4 bytes a sample, 8 above 2^32).
+/// Threads: one caller at a time (it keeps the current epoch's permutation; 8 bytes a sample).
 /// Errors:  Error(usage) for an empty set, a batch of no rows or one larger than the set.
 class Plan {
  public:

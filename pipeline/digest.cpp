@@ -1,0 +1,27 @@
+#include "pipeline/digest.h"
+
+#include <cstdio>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+namespace millrace {
+
+void Digest::add(const Batch& batch) {
+  const std::size_t row_bytes = batch.format().bytes();
+  for (int r = 0; r < batch.rows(); ++r) {
+    const auto i = static_cast<std::size_t>(r);
+    const std::uint64_t place[4] = {batch.epoch(), batch.positions()[i], batch.ids()[i], static_cast<std::uint64_t>(batch.labels()[i])};
+    std::uint64_t hash = XXH3_64bits(place, sizeof place);
+    if (what_ == Of::pixels) hash = XXH3_64bits_withSeed(batch.images() + i * row_bytes, row_bytes, hash);
+    sum_ += hash;
+  }
+}
+
+std::string Digest::text() const {
+  char text[17];
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(sum_));
+  return text;
+}
+
+}  // namespace millrace
