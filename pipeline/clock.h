@@ -42,7 +42,7 @@ class StageClocks {
     bump(c.messages, 1);
     bump(c.images, images);
     bump(c.busy_ns, ns);
-    bump(c.histogram[static_cast<std::size_t>(std::min(StageStats::kBuckets - 1, std::bit_width(ns | 1) - 1))], 1);
+    bump(c.histogram[static_cast<std::size_t>(std::min<int>(StageStats::kBuckets - 1, static_cast<int>(std::bit_width(ns | 1)) - 1))], 1);
   }
   StageStats stats(Stage stage) const;
   int threads() const { return static_cast<int>(cells_.size()); }

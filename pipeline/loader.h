@@ -31,6 +31,7 @@ struct LoaderOptions {
   std::uint64_t seed = 0;
   std::uint64_t first_batch = 0;        ///< Global batch number to start at: resuming is starting here.
   std::optional<std::uint64_t> batches; ///< How many; empty: endless.
+  int rows_per_message = 0;             ///< 0: one encoded sample, or 64 raw ones.
   double extra_us_per_image = 0;        ///< Busy wait in the augment stage, to build a slower loader on purpose.
   FaultPolicy faults;
   SlotMemory* memory = nullptr;         ///< Null: plain_slot_memory(). Must outlive the loader and its batches.
@@ -72,7 +73,7 @@ class Loader {
   std::uint64_t steps_per_epoch() const;
   std::uint64_t samples_per_epoch() const;
 
-  class Impl;
+  struct Impl;
 
  private:
   std::unique_ptr<Impl> impl_;

@@ -29,7 +29,8 @@ struct SourceInfo {
 
 /// A data set of numbered samples.
 /// Threads: `read` is called from many threads at once, each with its own scratch.
-/// Owns:    its files and memory; what a Sample points to lives in `scratch` (until its next use) or in the source.
+/// Owns:    its files and memory. Encoded bytes live in `scratch` (until its next use) or in the source; raw pixels of a
+///          source with a `raw_size` live in the source, since many such rows travel in one message.
 /// Errors:  constructors throw Error(data); `read` returns a Fault for the one sample.
 class Source {
  public:

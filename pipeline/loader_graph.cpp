@@ -1,0 +1,274 @@
+#include <oneapi/tbb/flow_graph.h>
+#include <oneapi/tbb/global_control.h>
+#include <oneapi/tbb/task_arena.h>
+
+#include <condition_variable>
+#include <thread>
+#include <tuple>
+
+#include "pipeline/slot_home.h"
+
+namespace millrace {
+namespace {
+
+namespace flow = tbb::flow;
+
+/// oneTBB runs at most as many threads as the machine has cores unless a global_control of the process allows more; of
+/// several the smallest counts, hence one for all loaders.
+void allow_threads() {
+  static const tbb::global_control control(tbb::global_control::max_allowed_parallelism, kMaxThreads + 1);
+}
+
+/// A permit to work: which row it is for is decided when a body starts, from one cursor, so that the oldest open batch is
+/// always finished first, although oneTBB runs the newest task first.
+struct Ticket {};
+
+struct Work {
+  WorkSlot* slot = nullptr;
+  int first = 0, count = 0;
+  Workspace* workspace = nullptr; // Null: nothing to do, but the batch must be told.
+};
+
+class GraphEngine;
+
+class QueuedStream final : public BatchStream {
+ public:
+  QueuedStream(GraphEngine& engine, std::size_t prefetch) : queue(prefetch), engine_(engine) {}
+  std::optional<Batch> next() override;
+  std::optional<Batch> try_next() override { return queue.try_pop(); }
+  MeasuredQueue<Batch> queue;
+
+ private:
+  GraphEngine& engine_;
+};
+
+/// plan -> decode -> augment -> batch, over slots that circulate. Batches are opened in one order, (step, rank), and
+/// delivered in the same; a slot that comes home early waits for its rank's turn.
+class GraphEngine final : public LoaderEngine {
+ public:
+  GraphEngine(RowWork& work, const PlanOptions& plan, const RowFormat& format)
+      : work_(work),
+        plan_(plan),
+        format_(format),
+        ranks_(work.options().local_ranks),
+        chunks_(static_cast<int>((plan_.max_rank_rows() + static_cast<std::uint64_t>(work.chunk_rows()) - 1) /
+                                 static_cast<std::uint64_t>(work.chunk_rows()))),
+        free_(static_cast<std::size_t>(ranks_)) {
+    const LoaderOptions& options = work.options();
+    const int rows = static_cast<int>(plan_.max_rank_rows());
+    auto slots = work.make_slots(ranks_ * (options.prefetch + 2), rows);
+    for (std::size_t i = 0; i < slots.size(); ++i) slots[i]->local_rank = static_cast<int>(i) % ranks_;
+    home_ = std::make_shared<LeasedSlots>(work.memory(), work.slot_bytes(rows), std::move(slots), [this](WorkSlot& slot) {
+      plan_node_->try_put(&slot);
+      graph_->release_wait(); // The batch's reservation; try_put has made the graph busy before.
+    });
+    open_ = std::vector<std::atomic<WorkSlot*>>(home_->slots().size());
+    ready_.resize(home_->slots().size());
+    end_ = options.batches ? *options.batches * static_cast<std::uint64_t>(ranks_) : ~std::uint64_t{0};
+    for (int r = 0; r < ranks_; ++r) streams_.push_back(std::make_unique<QueuedStream>(*this, std::size_t(options.prefetch)));
+    allow_threads();
+    thread_ = std::thread([this] { run(); });
+  }
+
+  ~GraphEngine() override {
+    request_stop();
+    {
+      std::unique_lock lock(mutex_); // The graph must exist before its reservations can be released.
+      built_.wait(lock, [&] { return graph_ != nullptr || failure_; });
+    }
+    for (int out = home_->detach(); out > 0; --out) graph_->release_wait();
+    thread_.join();
+  }
+
+  BatchStream& stream(int local_rank) override { return *streams_.at(static_cast<std::size_t>(local_rank)); }
+
+  void request_stop() noexcept override {
+    work_.stop = true;
+    for (auto& stream : streams_) stream->queue.drain(); // The batches die, and their slots find nothing more to do.
+  }
+
+  std::vector<QueueStats> queue_stats() const override {
+    std::vector<QueueStats> stats;
+    for (const auto& stream : streams_) stats.push_back(stream->queue.stats());
+    return stats;
+  }
+  std::uint64_t bytes() const override { return home_->bytes(); }
+
+  std::exception_ptr failure() {
+    std::lock_guard lock(mutex_);
+    return failure_;
+  }
+
+ private:
+  static int thread_index() { return tbb::this_task_arena::current_thread_index(); }
+
+  void run() {
+    try {
+      tbb::task_arena arena(work_.options().workers * ranks_, 1);
+      arena.execute([this] { run_graph(); });
+    } catch (...) { // No memory or no threads: bodies themselves never throw.
+      fail(std::current_exception());
+      built_.notify_all();
+    }
+  }
+
+  void run_graph() {
+    flow::graph graph;
+    using PlanNode = flow::multifunction_node<WorkSlot*, std::tuple<Ticket>>;
+    using DecodeNode = flow::function_node<Ticket, Work>;
+    using AugmentNode = flow::multifunction_node<Work, std::tuple<WorkSlot*>>;
+    using BatchNode = flow::function_node<WorkSlot*>;
+    PlanNode plan(graph, flow::serial, [this](WorkSlot* slot, PlanNode::output_ports_type& ports) {
+      free_[static_cast<std::size_t>(slot->local_rank)].push_back(slot);
+      for (int tickets = open_batches(); tickets > 0; --tickets) std::get<0>(ports).try_put(Ticket{});
+    });
+    DecodeNode decode(graph, flow::unlimited, [this](Ticket) { return decode_next(); });
+    AugmentNode augment(graph, flow::unlimited, [this](const Work& work, AugmentNode::output_ports_type& ports) {
+      if (augment_rows(work)) std::get<0>(ports).try_put(work.slot);
+    });
+    BatchNode batch(graph, flow::serial, [this](WorkSlot* slot) {
+      deliver(slot);
+      return flow::continue_msg();
+    });
+    flow::make_edge(flow::output_port<0>(plan), decode);
+    flow::make_edge(decode, augment);
+    flow::make_edge(flow::output_port<0>(augment), batch);
+    {
+      std::lock_guard lock(mutex_);
+      graph_ = &graph;
+      plan_node_ = &plan;
+    }
+    built_.notify_all();
+    if (end_ == 0) close_queues();
+    for (const auto& slot : home_->slots()) plan.try_put(slot.get());
+    graph.wait_for_all(); // Until every slot is home.
+  }
+
+  /// Opens as many batches as there are free slots, strictly in order; returns how many messages they make.
+  int open_batches() {
+    int tickets = 0;
+    while (opened_ < end_ && !work_.stop) {
+      const int rank = static_cast<int>(opened_ % static_cast<std::uint64_t>(ranks_));
+      auto& free = free_[static_cast<std::size_t>(rank)];
+      if (free.empty()) break;
+      WorkSlot* slot = free.back();
+      free.pop_back();
+      try {
+        const std::uint64_t number = work_.options().first_batch + opened_ / static_cast<std::uint64_t>(ranks_);
+        work_.open(*slot, plan_, number, work_.options().first_rank + rank, thread_index());
+      } catch (...) {
+        fail(std::current_exception());
+        break;
+      }
+      // Every batch makes the same number of messages, so that a message's number tells its batch; a short one's last are empty.
+      slot->chunks_left.store(chunks_, std::memory_order_relaxed);
+      open_[opened_ % open_.size()].store(slot, std::memory_order_release);
+      ++opened_;
+      tickets += chunks_;
+    }
+    return tickets;
+  }
+
+  Work decode_next() {
+    const std::uint64_t n = cursor_.fetch_add(1, std::memory_order_relaxed);
+    const std::uint64_t sequence = n / static_cast<std::uint64_t>(chunks_);
+    // Cannot have been overwritten: the next batch in this place has the same rank, and needs a slot that comes home only
+    // after this batch, which waits for this message, was delivered.
+    WorkSlot* slot = open_[sequence % open_.size()].load(std::memory_order_acquire);
+    const int first = static_cast<int>(n % static_cast<std::uint64_t>(chunks_)) * work_.chunk_rows();
+    const int count = std::min(work_.chunk_rows(), slot->planned_rows - first);
+    if (count <= 0) return {slot, first, 0, nullptr};
+    Workspace* workspace = nullptr;
+    try {
+      workspace = work_.workspaces.take();
+    } catch (...) {
+      std::lock_guard lock(slot->mutex);
+      slot->error = std::current_exception();
+      return {slot, first, 0, nullptr};
+    }
+    work_.decode(*slot, first, count, *workspace, thread_index());
+    return {slot, first, count, workspace};
+  }
+
+  /// True: that was the batch's last message.
+  bool augment_rows(const Work& work) {
+    if (work.workspace) {
+      work_.augment(*work.slot, work.first, work.count, *work.workspace, thread_index());
+      work_.workspaces.give_back(work.workspace);
+    }
+    return work.slot->chunks_left.fetch_sub(1, std::memory_order_acq_rel) == 1;
+  }
+
+  void deliver(WorkSlot* slot) {
+    const auto ranks = static_cast<std::uint64_t>(ranks_);
+    const std::uint64_t sequence = (slot->batch - work_.options().first_batch) * ranks + static_cast<std::uint64_t>(slot->local_rank);
+    ready_[sequence % ready_.size()] = slot;
+    while (WorkSlot* next = std::exchange(ready_[delivered_ % ready_.size()], nullptr)) {
+      const auto began = SteadyClock::now();
+      ++delivered_;
+      const bool last_of_rank = delivered_ + ranks > end_;
+      if (!work_.stop) {
+        try {
+          work_.finish(*next);
+          work_.judge(*next);
+          if (home_->lease([&] { graph_->reserve_wait(); })) {
+            QueuedStream& stream = *streams_[static_cast<std::size_t>(next->local_rank)];
+            stream.queue.push(Batch(home_, *next, format_));
+            if (last_of_rank) stream.queue.close();
+          }
+        } catch (...) {
+          fail(std::current_exception());
+        }
+      }
+      work_.clocks.add(thread_index(), Stage::batch, SteadyClock::now() - began, static_cast<std::uint64_t>(next->planned_rows));
+    }
+  }
+
+  /// The first failure ends the run: what was delivered before it can still be taken.
+  void fail(std::exception_ptr error) {
+    {
+      std::lock_guard lock(mutex_);
+      if (!failure_) failure_ = error;
+    }
+    work_.stop = true;
+    close_queues();
+  }
+
+  void close_queues() {
+    for (auto& stream : streams_) stream->queue.close();
+  }
+
+  RowWork& work_;
+  Plan plan_; // Used by the serial plan node only.
+  const RowFormat format_;
+  const int ranks_;
+  const int chunks_; // Messages a batch.
+  std::shared_ptr<LeasedSlots> home_;
+  std::vector<std::unique_ptr<QueuedStream>> streams_;
+  std::vector<std::vector<WorkSlot*>> free_; // Of each local rank.
+  std::vector<std::atomic<WorkSlot*>> open_;
+  std::vector<WorkSlot*> ready_; // Finished, waiting for their turn.
+  std::uint64_t opened_ = 0, delivered_ = 0, end_ = 0; // In (step, rank) order.
+  alignas(128) std::atomic<std::uint64_t> cursor_{0};
+
+  std::mutex mutex_;
+  std::condition_variable built_;
+  std::exception_ptr failure_;
+  flow::graph* graph_ = nullptr;
+  flow::receiver<WorkSlot*>* plan_node_ = nullptr;
+  std::thread thread_; // Runs the graph: one of the workers, never a trainer.
+};
+
+std::optional<Batch> QueuedStream::next() {
+  if (std::optional<Batch> batch = queue.pop()) return batch;
+  if (std::exception_ptr failure = engine_.failure()) std::rethrow_exception(failure);
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::unique_ptr<LoaderEngine> make_graph_engine(RowWork& work, const PlanOptions& plan, const RowFormat& format) {
+  return std::make_unique<GraphEngine>(work, plan, format);
+}
+
+}  // namespace millrace

@@ -1,0 +1,207 @@
+#include "pipeline/loader_rows.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace millrace {
+namespace {
+
+constexpr int kRawRowsPerMessage = 64; // A message costs 0.25-0.75 us, an MNIST digit 0.25 us.
+constexpr int kSubstitutes = 8;        // Tried in turn before a row is given up.
+
+int rows_per_message(const Source& source, const LoaderOptions& options) {
+  if (options.rows_per_message > 0) return options.rows_per_message;
+  return source.info().raw_size == Size{} ? 1 : kRawRowsPerMessage;
+}
+
+void busy_wait(double seconds) {
+  const auto until = SteadyClock::now() + std::chrono::duration_cast<SteadyClock::duration>(std::chrono::duration<double>(seconds));
+  while (SteadyClock::now() < until) {
+  }
+}
+
+}  // namespace
+
+Workspace* WorkspacePool::take() {
+  {
+    std::lock_guard lock(mutex_);
+    if (!free_.empty()) {
+      Workspace* workspace = free_.back();
+      free_.pop_back();
+      return workspace;
+    }
+  }
+  auto made = std::make_unique<Workspace>();
+  made->rows.resize(static_cast<std::size_t>(rows_));
+  if (options_.make_decoder) made->decoder = options_.make_decoder();
+  std::lock_guard lock(mutex_);
+  return all_.emplace_back(std::move(made)).get();
+}
+
+void WorkspacePool::give_back(Workspace* workspace) {
+  std::lock_guard lock(mutex_);
+  free_.push_back(workspace);
+}
+
+RowWork::RowWork(const Source& source, const Recipe& recipe, const LoaderOptions& options, int threads)
+    : workspaces(options_, rows_per_message(source, options)),
+      clocks(threads),
+      ledger(options.faults),
+      source_(source),
+      recipe_(recipe),
+      options_(options),
+      chunk_rows_(rows_per_message(source, options)) {}
+
+std::uint64_t RowWork::slot_bytes(int rows) const { return static_cast<std::uint64_t>(rows) * recipe_.format().bytes(); }
+
+std::vector<std::unique_ptr<WorkSlot>> RowWork::make_slots(int count, int rows) const {
+  std::vector<std::unique_ptr<WorkSlot>> slots;
+  for (int i = 0; i < count; ++i) {
+    auto slot = std::make_unique<WorkSlot>();
+    const auto n = static_cast<std::size_t>(rows);
+    slot->index = i;
+    slot->plan_memory.resize(n);
+    slot->label_memory.resize(n);
+    slot->id_memory.resize(n);
+    slot->position_memory.resize(n);
+    slot->row_ok.resize(n);
+    slot->labels = slot->label_memory;
+    slot->ids = slot->id_memory;
+    slot->positions = slot->position_memory;
+    slot->images = static_cast<std::uint8_t*>(memory().allocate(slot_bytes(rows)));
+    slots.push_back(std::move(slot));
+  }
+  return slots;
+}
+
+void RowWork::open(WorkSlot& slot, Plan& plan, std::uint64_t batch, int rank, int thread) {
+  const auto began = SteadyClock::now();
+  slot.batch = batch;
+  slot.epoch = plan.epoch_of(batch);
+  slot.end_of_epoch = plan.ends_epoch(batch);
+  slot.global_rows = plan.global_rows(batch);
+  slot.plan = plan.rows_of(batch, rank, slot.plan_memory);
+  slot.planned_rows = static_cast<int>(slot.plan.size());
+  slot.valid_rows = 0;
+  slot.faults.clear();
+  slot.error = nullptr;
+  clocks.add(thread, Stage::plan, SteadyClock::now() - began, slot.plan.size());
+}
+
+bool RowWork::bad(WorkSlot& slot, int row, std::uint64_t id, Fault fault) const {
+  fault.index = id;
+  if (fault.origin.empty()) fault.origin = source_.origin(id);
+  std::lock_guard lock(slot.mutex);
+  slot.faults.emplace_back(row, std::move(fault));
+  return false;
+}
+
+bool RowWork::load_row(WorkSlot& slot, int row, std::uint64_t id, Workspace& workspace, int thread) {
+  Workspace::Row& out = workspace.rows[static_cast<std::size_t>(row % chunk_rows_)];
+  const auto began = SteadyClock::now();
+  Expected<Sample> sample = source_.read(id, workspace.file);
+  if (!sample) return bad(slot, row, id, std::move(sample).error());
+  slot.labels[static_cast<std::size_t>(row)] = sample->label;
+  slot.ids[static_cast<std::size_t>(row)] = id;
+  if (sample->raw()) {
+    out.info = {sample->pixels.size(), sample->pixels.channels};
+    out.visible = sample->pixels;
+    out.draw.reset();
+    return true;
+  }
+  clocks.add(thread, Stage::read, SteadyClock::now() - began, 1);
+
+  Expected<ImageInfo> info = workspace.decoder->header(sample->bytes);
+  if (!info) return bad(slot, row, id, std::move(info).error());
+  if (info->progressive) progressive_jpegs.fetch_add(1, std::memory_order_relaxed);
+  Expected<Draw> draw = recipe_.draw(*info, key_of(slot, id));
+  if (!draw) return bad(slot, row, id, std::move(draw).error());
+  // Only the part of the framing that lies inside the picture is decoded; the recipe pads the rest.
+  const Roi& roi = draw->framing.roi;
+  const int left = std::clamp(roi.left, 0, info->size.width), top = std::clamp(roi.top, 0, info->size.height);
+  const Roi inside{left, top, std::clamp(roi.left + roi.width, left, info->size.width) - left,
+                   std::clamp(roi.top + roi.height, top, info->size.height) - top};
+  Expected<ImageView> view = workspace.decoder->decode(sample->bytes, inside, workspace.canvas);
+  if (!view) return bad(slot, row, id, std::move(view).error());
+  out.info = *info;
+  out.visible = *view;
+  out.draw = std::move(*draw);
+  return true;
+}
+
+void RowWork::decode(WorkSlot& slot, int first, int count, Workspace& workspace, int thread) noexcept {
+  const auto began = SteadyClock::now();
+  try {
+    for (int row = first; row < first + count; ++row) {
+      const auto i = static_cast<std::size_t>(row);
+      slot.row_ok[i] = 0;
+      if (stop.load(std::memory_order_relaxed)) continue;
+      const std::uint64_t id = slot.plan[i].id;
+      slot.positions[i] = slot.plan[i].position;
+      bool ok = load_row(slot, row, id, workspace, thread);
+      if (!ok && options_.faults.action == OnBadSample::substitute) {
+        Rng rng(key_of(slot, id).with_slot(kSubstituteSlot)); // The same substitute for any workers, ranks and prefetch.
+        for (int attempt = 0; !ok && attempt < kSubstitutes; ++attempt) ok = load_row(slot, row, rng.below(source_.size()), workspace, thread);
+      }
+      slot.row_ok[i] = ok;
+    }
+  } catch (...) {
+    std::lock_guard lock(slot.mutex);
+    slot.error = std::current_exception();
+  }
+  clocks.add(thread, Stage::decode, SteadyClock::now() - began, static_cast<std::uint64_t>(count));
+}
+
+void RowWork::augment(WorkSlot& slot, int first, int count, Workspace& workspace, int thread) noexcept {
+  const auto began = SteadyClock::now();
+  const std::size_t row_bytes = recipe_.format().bytes();
+  try {
+    for (int row = first; row < first + count; ++row) {
+      const auto i = static_cast<std::size_t>(row);
+      if (!slot.row_ok[i]) continue;
+      Workspace::Row& in = workspace.rows[static_cast<std::size_t>(row % chunk_rows_)];
+      const auto apply = [&](const Draw& draw) {
+        return recipe_.apply(draw, in.info, in.visible, slot.images + i * row_bytes, workspace.scratch);
+      };
+      const Expected<void> done = in.draw ? apply(*in.draw) : recipe_.draw(in.info, key_of(slot, slot.ids[i])).and_then(apply);
+      if (!done) slot.row_ok[i] = bad(slot, row, slot.ids[i], done.error());
+    }
+  } catch (...) {
+    std::lock_guard lock(slot.mutex);
+    slot.error = std::current_exception();
+  }
+  if (options_.extra_us_per_image > 0) busy_wait(1e-6 * options_.extra_us_per_image * count);
+  clocks.add(thread, Stage::augment, SteadyClock::now() - began, static_cast<std::uint64_t>(count));
+}
+
+void RowWork::finish(WorkSlot& slot) const {
+  const std::size_t row_bytes = recipe_.format().bytes();
+  std::size_t to = 0;
+  for (std::size_t from = 0; from < static_cast<std::size_t>(slot.planned_rows); ++from) {
+    if (!slot.row_ok[from]) continue;
+    if (to != from) {
+      std::memcpy(slot.images + to * row_bytes, slot.images + from * row_bytes, row_bytes);
+      slot.labels[to] = slot.labels[from];
+      slot.ids[to] = slot.ids[from];
+      slot.positions[to] = slot.positions[from];
+    }
+    ++to;
+  }
+  slot.valid_rows = static_cast<int>(to);
+  std::sort(slot.faults.begin(), slot.faults.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+}
+
+void RowWork::judge(WorkSlot& slot) {
+  if (slot.error) std::rethrow_exception(slot.error);
+  std::vector<Fault> faults;
+  for (auto& [row, fault] : slot.faults) faults.push_back(fault);
+  const std::string verdict = ledger.book(static_cast<std::uint64_t>(slot.planned_rows), faults);
+  if (!verdict.empty())
+    throw Error(ErrorKind::data, verdict,
+                options_.faults.action == OnBadSample::fail ? "set loader.on_bad_sample to skip or substitute, with loader.max_bad"
+                                                            : "raise loader.max_bad, or mend the files that the ledger lists");
+  batches_delivered.fetch_add(1, std::memory_order_relaxed);
+  images_delivered.fetch_add(static_cast<std::uint64_t>(slot.valid_rows), std::memory_order_relaxed);
+}
+
+}  // namespace millrace

@@ -1,0 +1,65 @@
+#pragma once
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "pipeline/loader_rows.h"
+
+namespace millrace {
+
+/// Owns the slots' memory and knows which batches are leased out. Shared by the engine and by every leased batch, so that a
+/// batch may outlive its loader: its memory goes when the last of them does.
+/// Threads: any.
+class LeasedSlots final : public SlotHome {
+ public:
+  /// `take` gets every slot that comes home; it runs under the lock and must not block.
+  LeasedSlots(SlotMemory& memory, std::uint64_t slot_bytes, std::vector<std::unique_ptr<WorkSlot>> slots,
+              std::function<void(WorkSlot&)> take)
+      : memory_(memory), slot_bytes_(slot_bytes), slots_(std::move(slots)), take_(std::move(take)) {}
+  ~LeasedSlots() override {
+    for (auto& slot : slots_) memory_.release(slot->images, slot_bytes_);
+  }
+
+  /// Books a lease, and runs `then` under the lock. False: the engine is gone, nothing was booked.
+  template <class F>
+  bool lease(F&& then) {
+    std::lock_guard lock(mutex_);
+    if (!take_) return false;
+    ++leased_;
+    then();
+    return true;
+  }
+  void take_back(Slot& slot) noexcept override {
+    std::lock_guard lock(mutex_);
+    if (!take_) return;
+    --leased_;
+    take_(static_cast<WorkSlot&>(slot));
+  }
+  /// From here on slots that come home go nowhere. Returns how many were out.
+  int detach() {
+    std::lock_guard lock(mutex_);
+    take_ = nullptr;
+    return std::exchange(leased_, 0);
+  }
+  /// More slots, for an engine that makes them as they are needed.
+  WorkSlot& add(std::unique_ptr<WorkSlot> slot) {
+    std::lock_guard lock(mutex_);
+    return *slots_.emplace_back(std::move(slot));
+  }
+  const std::vector<std::unique_ptr<WorkSlot>>& slots() const { return slots_; }
+  std::uint64_t bytes() const {
+    std::lock_guard lock(mutex_);
+    return slots_.size() * slot_bytes_;
+  }
+
+ private:
+  SlotMemory& memory_;
+  const std::uint64_t slot_bytes_;
+  mutable std::mutex mutex_;
+  std::vector<std::unique_ptr<WorkSlot>> slots_;
+  std::function<void(WorkSlot&)> take_;
+  int leased_ = 0;
+};
+
+}  // namespace millrace

@@ -1,0 +1,166 @@
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <thread>
+
+#include "tests/pipeline/fakes.h"
+
+namespace millrace::test {
+namespace {
+
+/// How often the random stops and failures are repeated; MILLRACE_TEST_REPEATS raises it.
+int repeats(int by_default) {
+  const char* text = std::getenv("MILLRACE_TEST_REPEATS");
+  return text ? std::atoi(text) : by_default;
+}
+
+class FailureTest : public testing::Test {
+ protected:
+  LoaderOptions options(int workers) const {
+    LoaderOptions o;
+    o.workers = workers, o.batch = 10, o.seed = 9, o.rows_per_message = 1;
+    return o;
+  }
+  FakeSource source{103};
+  FakeRecipe recipe;
+};
+
+TEST_F(FailureTest, ABadSampleEndsTheRunAfterTheBatchesBeforeIt) {
+  source.bad = [](std::uint64_t id) { return id == 50; };
+  std::optional<std::uint64_t> first;
+  for (int workers : {0, 1, 3}) {
+    Loader loader(source, recipe, options(workers));
+    std::uint64_t batches = 0;
+    try {
+      while (loader.stream().next()) ++batches;
+      FAIL() << "no error";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::data);
+      EXPECT_STREQ(error.what(), "fake[50]: corrupt at byte 7: made bad");
+    }
+    EXPECT_EQ(first.value_or(batches), batches);
+    first = batches;
+  }
+}
+
+TEST_F(FailureTest, SkippedRowsLeaveNoGap) {
+  source.bad = [](std::uint64_t id) { return id % 4 == 0; };
+  std::string digest;
+  for (int workers : {0, 1, 3}) {
+    LoaderOptions o = options(workers);
+    o.faults.action = OnBadSample::skip, o.batches = 11;
+    Loader loader(source, recipe, o);
+    const Delivered all = drain(loader.stream());
+    EXPECT_EQ(all.rows, 103u - 26u);
+    EXPECT_EQ(loader.report().bad_samples, 26u);
+    if (!digest.empty()) {
+      EXPECT_EQ(all.digest, digest);
+    }
+    digest = all.digest;
+  }
+}
+
+TEST_F(FailureTest, SubstitutesAreTheSameForAnyWorkers) {
+  source.bad = [](std::uint64_t id) { return id % 4 == 0; };
+  std::string digest;
+  for (int workers : {0, 1, 3}) {
+    LoaderOptions o = options(workers);
+    o.faults.action = OnBadSample::substitute, o.batches = 11;
+    Loader loader(source, recipe, o);
+    const Delivered all = drain(loader.stream());
+    EXPECT_EQ(all.rows, 103u);
+    if (!digest.empty()) {
+      EXPECT_EQ(all.digest, digest);
+    }
+    digest = all.digest;
+  }
+}
+
+TEST_F(FailureTest, TheBudgetEndsTheRunAtTheSameBatchForAnyWorkers) {
+  source.bad = [](std::uint64_t id) { return id % 10 == 0; };
+  std::optional<std::uint64_t> first;
+  for (int workers : {0, 1, 3}) {
+    LoaderOptions o = options(workers);
+    o.faults = {.action = OnBadSample::skip, .max_count = 5};
+    Loader loader(source, recipe, o);
+    std::uint64_t batches = 0;
+    EXPECT_THROW(
+        while (loader.stream().next())++ batches, Error);
+    EXPECT_EQ(first.value_or(batches), batches);
+    first = batches;
+  }
+}
+
+TEST_F(FailureTest, WhatABodyThrowsReachesTheTrainer) {
+  std::atomic<int> calls{0};
+  recipe.on_apply = [&] {
+    if (++calls == 60) throw Error(ErrorKind::device, "the recipe broke");
+  };
+  for (int workers : {0, 2}) {
+    calls = 0;
+    Loader loader(source, recipe, options(workers));
+    EXPECT_THROW(drain(loader.stream()), Error);
+    EXPECT_THROW(loader.stream().next(), Error); // And again.
+  }
+}
+
+TEST_F(FailureTest, EarlyStopsNeverHang) {
+  Rng rng({.seed = 1});
+  for (int i = 0; i < repeats(100); ++i) {
+    LoaderOptions o = options(static_cast<int>(rng.below(4)));
+    o.prefetch = 1 + static_cast<int>(rng.below(3));
+    Loader loader(source, recipe, o);
+    std::vector<Batch> held;
+    for (std::uint64_t n = rng.below(30); n > 0; --n) {
+      auto batch = loader.stream().next();
+      if (rng.below(2) && held.size() < 2) held.push_back(std::move(*batch));
+    }
+    if (rng.below(2)) loader.request_stop();
+    if (rng.below(2)) held.clear();
+  }
+}
+
+TEST_F(FailureTest, StoppingFromAnotherThreadEndsTheStream) {
+  for (int workers : {0, 1, 2}) {
+    Loader loader(source, recipe, options(workers));
+    std::thread stopper([&] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      loader.request_stop();
+    });
+    drain(loader.stream());
+    stopper.join();
+    EXPECT_FALSE(loader.stream().next());
+  }
+}
+
+TEST_F(FailureTest, FailuresAtRandomStagesNeverHang) {
+  Rng rng({.seed = 2});
+  for (int i = 0; i < repeats(100); ++i) {
+    std::atomic<std::int64_t> countdown{static_cast<std::int64_t>(rng.below(200))};
+    const bool in_source = rng.below(2);
+    const auto trip = [&] { return --countdown == 0; };
+    source.bad = [&](std::uint64_t) { return in_source && trip(); };
+    recipe.on_apply = [&] {
+      if (!in_source && trip()) throw std::runtime_error("broken");
+    };
+    LoaderOptions o = options(1 + static_cast<int>(rng.below(3)));
+    o.local_ranks = o.world_size = 1 + static_cast<int>(rng.below(2));
+    Loader loader(source, recipe, o);
+    std::vector<std::thread> trainers;
+    std::atomic<int> failed{0};
+    for (int r = 0; r < o.local_ranks; ++r)
+      trainers.emplace_back([&, r] {
+        try {
+          for (int n = 0; n < 60; ++n)
+            if (!loader.stream(r).next()) break;
+        } catch (const std::exception&) {
+          ++failed;
+        }
+      });
+    for (auto& t : trainers) t.join();
+    EXPECT_TRUE(failed == 0 || failed == o.local_ranks);
+  }
+}
+
+}  // namespace
+}  // namespace millrace::test
