@@ -211,6 +211,7 @@ class GraphEngine final : public LoaderEngine {
         try {
           work_.finish(*next);
           work_.judge(*next);
+          work_.clocks.add(thread_index(), Stage::batch, SteadyClock::now() - began, static_cast<std::uint64_t>(next->planned_rows));
           if (home_->lease([&] { graph_->reserve_wait(); })) {
             QueuedStream& stream = *streams_[static_cast<std::size_t>(next->local_rank)];
             stream.queue.push(Batch(home_, *next, format_));
@@ -220,7 +221,6 @@ class GraphEngine final : public LoaderEngine {
           fail(std::current_exception());
         }
       }
-      work_.clocks.add(thread_index(), Stage::batch, SteadyClock::now() - began, static_cast<std::uint64_t>(next->planned_rows));
     }
   }
 

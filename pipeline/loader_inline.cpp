@@ -24,8 +24,10 @@ class InlineStream final : public BatchStream {
     try {
       load(slot);
       if (work_.stop) return std::nullopt; // The rows after the request are missing.
+      const auto began = SteadyClock::now();
       work_.finish(slot);
       work_.judge(slot);
+      work_.clocks.add(local_rank_, Stage::batch, SteadyClock::now() - began, static_cast<std::uint64_t>(slot.planned_rows));
     } catch (...) {
       failure_ = std::current_exception();
       throw;
