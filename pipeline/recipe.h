@@ -48,6 +48,7 @@ struct DrawnOp {
 /// Everything that was drawn for one sample: data, so that it can be printed, replayed and composed before a pixel moves.
 struct Draw {
   static constexpr int kMaxOps = 16;
+  Draw() {}                                  // Not defaulted: value-initialisation would clear `ops`.
   Framing framing;
   RngKey key;                                ///< For operations whose noise is too large to store here.
   int count = 0;                             ///< How many of `ops` are set.
