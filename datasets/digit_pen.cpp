@@ -55,7 +55,7 @@ float curve(float a, float b, float c, float d, float t) {
 void write_line(const Glyph& glyph, Dice& dice, Line& line) {
   std::array<Point, kMaxKnots> knots;
   const std::size_t count = glyph.knots.size();
-  const float unrest = dice.between(.025f, .075f), radius = .55f + 1.15f * dice.unit() * dice.unit() + .25f * dice.unit();
+  const float unrest = dice.between(.025f, .075f), radius = .65f + 1.15f * dice.unit() * dice.unit() + .25f * dice.unit();
   const float press = dice.between(.75f, 1.f);
   for (std::size_t i = 0; i < count; ++i) {
     const Knot& k = glyph.knots[i];

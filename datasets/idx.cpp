@@ -129,7 +129,7 @@ struct Located {
 Located locate(const IdxOptions& options, std::string kind) {
   const std::string part = options.split == Split::train ? "train-" : "t10k-";
   const std::string usual = part + kind + "-ubyte";
-  kind.replace(kind.find('-'), 1, ".");
+  kind[kind.find('-')] = '.';
   const std::string dotted = part + kind + "-ubyte";
   std::error_code error;
   for (const std::string& name : {usual, dotted, usual + ".gz", dotted + ".gz"}) {
