@@ -8,9 +8,10 @@ if(MILLRACE_TORCH_SITE)
   set(LibTorch_SITE ${MILLRACE_TORCH_SITE})
 else()
   file(GLOB _sites ${CMAKE_SOURCE_DIR}/.venv/lib/python3*/site-packages)
+  list(APPEND _sites "")
   list(GET _sites 0 LibTorch_SITE)
 endif()
-if(NOT EXISTS ${LibTorch_SITE}/torch/version.py)
+if(NOT LibTorch_SITE OR NOT EXISTS ${LibTorch_SITE}/torch/version.py)
   message(FATAL_ERROR "Millrace needs the LibTorch wheel: run 'make setup', or pip install torch==${_wanted} and set MILLRACE_TORCH_SITE")
 endif()
 file(STRINGS ${LibTorch_SITE}/torch/version.py _line REGEX "^__version__ = ")
@@ -26,16 +27,18 @@ if(NOT TARGET LibTorch::cpu)
   set_target_properties(LibTorch::c10 PROPERTIES IMPORTED_LOCATION ${_torch}/lib/libc10.so)
   add_library(LibTorch::cpu SHARED IMPORTED)
   set_target_properties(LibTorch::cpu PROPERTIES IMPORTED_LOCATION ${_torch}/lib/libtorch_cpu.so
-    INTERFACE_SYSTEM_INCLUDE_DIRECTORIES "${_torch}/include;${_torch}/include/torch/csrc/api/include"
+    INTERFACE_INCLUDE_DIRECTORIES "${_torch}/include;${_torch}/include/torch/csrc/api/include"
     INTERFACE_LINK_LIBRARIES LibTorch::c10
-    # libtorch_cpu needs the CUDA runtime and CUPTI by name even where no GPU is used; they lie in the wheels' own folders.
-    INTERFACE_LINK_OPTIONS "-Wl,-rpath,${_torch}/lib:${_cu}/lib;-Wl,-rpath-link,${_torch}/lib:${_cu}/lib;-Wl,--allow-shlib-undefined")
+    # libtorch_cpu needs the CUDA runtime and CUPTI by name even where no GPU is used. At run time it finds them by its own
+    # DT_RPATH, relative to itself (RUNPATH of ours would not serve a dependency's dependency); the linker needs telling.
+    INTERFACE_LINK_OPTIONS "-Wl,-rpath,${_torch}/lib;-Wl,-rpath-link,${_torch}/lib:${_cu}/lib;-Wl,--allow-shlib-undefined")
 endif()
 
 set(LibTorch_CUDA_FOUND FALSE)
 if(EXISTS ${LibTorch_SITE}/nvidia/nccl/include/nccl.h AND EXISTS ${_cu}/include/cuda_runtime_api.h AND EXISTS ${_torch}/lib/libtorch_cuda.so)
   set(LibTorch_CUDA_FOUND TRUE)
   if(NOT TARGET LibTorch::cuda)
+    # By soname: the wheels have no development links.
     file(GLOB _cudart ${_cu}/lib/libcudart.so.*)
     file(GLOB _nccl ${LibTorch_SITE}/nvidia/nccl/lib/libnccl.so.*)
     file(GLOB _nvidia_libs LIST_DIRECTORIES true ${LibTorch_SITE}/nvidia/*/lib)
@@ -44,12 +47,12 @@ if(EXISTS ${LibTorch_SITE}/nvidia/nccl/include/nccl.h AND EXISTS ${_cu}/include/
     set_target_properties(LibTorch::cudart PROPERTIES IMPORTED_LOCATION ${_cudart})
     add_library(LibTorch::nccl SHARED IMPORTED)
     set_target_properties(LibTorch::nccl PROPERTIES IMPORTED_LOCATION ${_nccl}
-      INTERFACE_SYSTEM_INCLUDE_DIRECTORIES ${LibTorch_SITE}/nvidia/nccl/include)
+      INTERFACE_INCLUDE_DIRECTORIES ${LibTorch_SITE}/nvidia/nccl/include)
     add_library(LibTorch::c10_cuda SHARED IMPORTED)
     set_target_properties(LibTorch::c10_cuda PROPERTIES IMPORTED_LOCATION ${_torch}/lib/libc10_cuda.so)
     add_library(LibTorch::cuda SHARED IMPORTED)
     set_target_properties(LibTorch::cuda PROPERTIES IMPORTED_LOCATION ${_torch}/lib/libtorch_cuda.so
-      INTERFACE_SYSTEM_INCLUDE_DIRECTORIES ${_cu}/include
+      INTERFACE_INCLUDE_DIRECTORIES ${_cu}/include
       INTERFACE_LINK_LIBRARIES "LibTorch::cpu;LibTorch::c10_cuda;LibTorch::cudart;LibTorch::nccl"
       INTERFACE_LINK_OPTIONS "-Wl,-rpath,${_nvidia_path};-Wl,-rpath-link,${_nvidia_path}")
   endif()

@@ -1,0 +1,263 @@
+// One GPU: page-locked slots, a copy stream with two buffers, and a compute stream, each trainer with its own.
+#include <c10/cuda/CUDACachingAllocator.h>
+#include <c10/cuda/CUDAEvent.h>
+#include <c10/cuda/CUDAException.h>
+#include <c10/cuda/CUDAFunctions.h>
+#include <c10/cuda/CUDAStream.h>
+#include <cuda_runtime_api.h>
+#include <nccl.h>
+
+#include <ATen/detail/CUDAHooksInterface.h>
+
+#include <array>
+#include <cstring>
+#include <fstream>
+#include <mutex>
+#include <optional>
+#include <unordered_set>
+
+#include "pipeline/error.h"
+#include "train/cuda_meter.h"
+#include "train/device.h"
+
+namespace millrace::train {
+namespace {
+
+/// Memory that cudaHostAlloc gives; the destructor's errors stay silent.
+class HostMemory {
+ public:
+  HostMemory() = default;
+  explicit HostMemory(std::size_t bytes) { C10_CUDA_CHECK(cudaHostAlloc(&memory_, bytes, cudaHostAllocPortable)); }
+  HostMemory(HostMemory&& other) noexcept : memory_(std::exchange(other.memory_, nullptr)) {}
+  HostMemory& operator=(HostMemory&& other) noexcept {
+    std::swap(memory_, other.memory_);
+    return *this;
+  }
+  ~HostMemory() {
+    if (memory_) C10_CUDA_IGNORE_ERROR(cudaFreeHost(memory_));
+  }
+  void* get() const { return memory_; }
+
+ private:
+  void* memory_ = nullptr;
+};
+
+/// Where one uploaded batch lies on the device.
+struct Landing {
+  at::Tensor images, labels;        ///< Bytes, and int64; at least as long as the batch.
+  HostMemory staged_labels;         ///< Labels lie in ordinary memory, from which a copy would wait for its stream.
+  c10::cuda::CUDAEvent copied, consumed;
+  std::optional<Batch> batch;       ///< Until `copied`.
+  std::int64_t rows = 0;
+  RowFormat format;
+};
+
+class CudaDevice final : public Device {
+ public:
+  CudaDevice(const TrainOptions& options, int index)
+      : where_(at::kCUDA, static_cast<c10::DeviceIndex>(index)),
+        compute_(c10::cuda::getStreamFromPool(/*isHighPriority=*/true, where_.index())),
+        copy_(c10::cuda::getStreamFromPool(/*isHighPriority=*/false, where_.index())),
+        meter_(compute_) {
+    enter();
+    normalise_.emplace(options, where_);
+    loss_ = at::zeros({}, at::TensorOptions().dtype(at::kDouble).device(where_));
+    glance_ = HostMemory(sizeof(double));
+    synchronize();
+  }
+  ~CudaDevice() override {
+    C10_CUDA_IGNORE_ERROR(cudaStreamSynchronize(copy_.stream())); // Slots must not go home, nor buffers, while in use.
+    C10_CUDA_IGNORE_ERROR(cudaStreamSynchronize(compute_.stream()));
+  }
+
+  at::Device where() const override { return where_; }
+  std::string name() const override {
+    cudaDeviceProp properties{};
+    C10_CUDA_CHECK(cudaGetDeviceProperties(&properties, where_.index()));
+    return where_.str() + " " + properties.name;
+  }
+  void enter() override {
+    c10::cuda::set_device(where_.index());
+    c10::cuda::setCurrentCUDAStream(compute_);
+  }
+  Meter& meter() override { return meter_; }
+
+  bool uploads_ahead() const override { return true; }
+  void upload(Batch batch) override {
+    Landing& landing = landings_[uploaded_ % landings_.size()];
+    TORCH_CHECK(uploaded_ - received_ < landings_.size(), "at most ", landings_.size(), " batches are uploaded at once");
+    settle(landing);
+    prepare(landing, batch);
+    if (landing.consumed.isCreated()) landing.consumed.block(copy_);
+    copy(landing, batch);
+    landing.batch.emplace(std::move(batch));
+    ++uploaded_;
+    // Send home what has arrived meanwhile.
+    for (Landing& other : landings_)
+      if (other.batch && other.copied.query()) other.batch.reset();
+  }
+  void settle_uploads() override {
+    for (Landing& landing : landings_) settle(landing);
+  }
+  Input receive() override {
+    TORCH_CHECK(received_ < uploaded_, "no batch was uploaded");
+    Landing& landing = landings_[received_ % landings_.size()];
+    landing.copied.block(compute_);
+    return {(*normalise_)(view_of_rows(landing.images.data_ptr(), landing.rows, landing.format, where_)), landing.labels.narrow(0, 0, landing.rows)};
+  }
+  void release() override { landings_[received_++ % landings_.size()].consumed.record(compute_); }
+  void discard() override {
+    settle_uploads();
+    received_ = uploaded_;
+  }
+  Input resident(const Batch& batch) override {
+    Landing landing;
+    prepare(landing, batch);
+    copy(landing, batch);
+    landing.copied.synchronize();
+    const at::Tensor images = view_of_rows(landing.images.data_ptr(), landing.rows, landing.format, where_);
+    // A copy of the pictures as they are: what lies in `landing` ends here, and the step of a u8 set includes normalising.
+    Input input{(*normalise_)(images).clone(), landing.labels.narrow(0, 0, landing.rows).clone()};
+    compute_.synchronize();
+    return input;
+  }
+  void synchronize() override {
+    compute_.synchronize();
+    copy_.synchronize();
+  }
+
+  void reset_loss() override {
+    synchronize();
+    loss_.zero_();
+    *static_cast<double*>(glance_.get()) = 0;
+  }
+  void add_loss(const at::Tensor& sum) override { loss_.add_(sum); }
+  double glance_at_loss() override {
+    // Asks for the next glance's value and returns the one asked for last time: nobody waits.
+    auto* seen = static_cast<volatile double*>(glance_.get());
+    const double value = *seen;
+    C10_CUDA_CHECK(cudaMemcpyAsync(glance_.get(), loss_.data_ptr(), sizeof(double), cudaMemcpyDeviceToHost, compute_.stream()));
+    return value;
+  }
+  double loss() override { return loss_.item<double>(); }
+
+ private:
+  void settle(Landing& landing) {
+    if (!landing.batch) return;
+    landing.copied.synchronize();
+    landing.batch.reset();
+  }
+  /// Makes room. Buffers stay for good; only a larger batch than ever replaces them, when nothing uses them any more.
+  void prepare(Landing& landing, const Batch& batch) {
+    const auto bytes = static_cast<std::int64_t>(batch.image_bytes().size());
+    landing.rows = batch.rows();
+    landing.format = batch.format();
+    if (!landing.images.defined() || landing.images.numel() < bytes || landing.labels.numel() < landing.rows) {
+      synchronize();
+      const auto options = at::TensorOptions().device(where_);
+      landing.images = at::empty({bytes}, options.dtype(at::kByte));
+      landing.labels = at::empty({landing.rows}, options.dtype(at::kLong));
+      landing.staged_labels = HostMemory(batch.labels().size_bytes());
+      compute_.synchronize(); // The allocator hands memory out on the compute stream.
+    }
+  }
+  void copy(Landing& landing, const Batch& batch) {
+    const auto images = batch.image_bytes();
+    const auto labels = batch.labels();
+    std::memcpy(landing.staged_labels.get(), labels.data(), labels.size_bytes());
+    C10_CUDA_CHECK(cudaMemcpyAsync(landing.images.data_ptr(), images.data(), images.size(), cudaMemcpyHostToDevice, copy_.stream()));
+    C10_CUDA_CHECK(cudaMemcpyAsync(landing.labels.data_ptr(), landing.staged_labels.get(), labels.size_bytes(), cudaMemcpyHostToDevice, copy_.stream()));
+    landing.copied.record(copy_);
+  }
+
+  const at::Device where_;
+  c10::cuda::CUDAStream compute_, copy_;
+  CudaMeter meter_;
+  std::optional<Normaliser> normalise_;
+  std::array<Landing, 2> landings_; ///< One in the step, one in upload.
+  std::size_t uploaded_ = 0, received_ = 0;
+  at::Tensor loss_;
+  HostMemory glance_; ///< One double.
+};
+
+/// Slots' memory for a GPU. Where page-locking fails, what it would have served becomes pageable, and the name says so.
+class PageLockedMemory final : public SlotMemory {
+ public:
+  void* allocate(std::size_t bytes) override {
+    void* memory = nullptr;
+    if (cuda_devices() > 0 && cudaHostAlloc(&memory, bytes, cudaHostAllocPortable) == cudaSuccess) return memory;
+    static_cast<void>(cudaGetLastError());
+    memory = plain_slot_memory().allocate(bytes);
+    std::lock_guard lock(mutex_);
+    pageable_.insert(memory);
+    fell_back_ = true;
+    return memory;
+  }
+  void release(void* memory, std::size_t bytes) noexcept override {
+    {
+      std::lock_guard lock(mutex_);
+      if (pageable_.erase(memory) == 0) {
+        C10_CUDA_IGNORE_ERROR(cudaFreeHost(memory));
+        return;
+      }
+    }
+    plain_slot_memory().release(memory, bytes);
+  }
+  const char* name() const override {
+    if (cuda_devices() == 0) return "pageable (no GPU)";
+    std::lock_guard lock(mutex_);
+    return fell_back_ ? "pageable (page-locking failed)" : "page-locked";
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::unordered_set<void*> pageable_;
+  bool fell_back_ = false;
+};
+
+/// The kernel module's version, "580.65.06"; where it cannot be read, the newest CUDA that the driver knows.
+std::string driver_version() {
+  std::ifstream file("/proc/driver/nvidia/version");
+  for (std::string word; file >> word;)
+    if (word.find('.') != std::string::npos && word.find_first_not_of("0123456789.") == std::string::npos) return word;
+  int version = 0;
+  if (cudaDriverGetVersion(&version) != cudaSuccess || version == 0) return {};
+  return "CUDA " + std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
+}
+
+std::string dotted(long version, long major_unit, long minor_unit) {
+  return std::to_string(version / major_unit) + "." + std::to_string(version % major_unit / minor_unit) + "." + std::to_string(version % minor_unit);
+}
+
+}  // namespace
+
+int cuda_devices() noexcept { return c10::cuda::device_count(); }
+
+std::unique_ptr<Device> make_cuda_device(const TrainOptions& options, int index) {
+  const int count = cuda_devices();
+  if (index >= count)
+    throw Error(ErrorKind::device, "train.device cuda:" + std::to_string(index) + ": this machine shows " + std::to_string(count) + " GPUs",
+                count ? "number them from 0, or see CUDA_VISIBLE_DEVICES" : "use device = \"cpu\" or \"auto\"; a GPU needs NVIDIA's driver");
+  return std::make_unique<CudaDevice>(options, index);
+}
+
+SlotMemory& page_locked_memory() {
+  static PageLockedMemory memory;
+  return memory;
+}
+
+Versions cuda_versions() {
+  Versions v;
+  int runtime = 0, nccl = 0;
+  if (cudaRuntimeGetVersion(&runtime) == cudaSuccess) v.cuda = std::to_string(runtime / 1000) + "." + std::to_string(runtime % 1000 / 10);
+  if (ncclGetVersion(&nccl) == ncclSuccess) v.nccl = dotted(nccl, 10000, 100);
+  v.cudnn = dotted(at::detail::getCUDAHooks().versionCuDNN(), 10000, 100);
+  if (cuda_devices() > 0) {
+    cudaDeviceProp properties{};
+    if (cudaGetDeviceProperties(&properties, 0) == cudaSuccess) v.gpu = properties.name;
+    v.driver = driver_version();
+  }
+  return v;
+}
+
+}  // namespace millrace::train

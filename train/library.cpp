@@ -1,0 +1,40 @@
+// What the shared library exports: one function with a table of three.
+#include <torch/version.h>
+
+#include "pipeline/error.h"
+#include "train/device.h"
+#include "train/engine.h"
+
+namespace millrace::train {
+namespace {
+
+void check(const TrainOptions& o) {
+  const auto bad = [](const std::string& what, const std::string& hint) { throw Error(ErrorKind::usage, what, hint); };
+  if (o.classes < 1 || o.classes > 1'000'000) bad("classes = " + std::to_string(o.classes) + " is out of range", "1 to 1,000,000");
+  if (o.threads < 0 || o.threads > 4096) bad("train.threads = " + std::to_string(o.threads) + " is out of range", "0 takes the cores there are");
+  if (o.mean.size() != o.std.size() || (!o.mean.empty() && o.mean.size() != static_cast<std::size_t>(o.input.channels)))
+    bad("normalise: mean and std need one value a channel (" + std::to_string(o.input.channels) + ")", "");
+  for (const double s : o.std)
+    if (!(s > 0)) bad("normalise: std must be above 0", "");
+}
+
+std::unique_ptr<Trainer> make_trainer(const TrainOptions& options) {
+  check(options);
+  auto engine = options.model == "sleep" ? make_sleep_engine(options) : make_torch_engine(options);
+  return std::make_unique<EngineTrainer>(std::move(engine), options.classes);
+}
+
+Versions versions() {
+  Versions all = cuda_versions();
+  all.torch = TORCH_VERSION;
+  return all;
+}
+
+}  // namespace
+}  // namespace millrace::train
+
+extern "C" const millrace::train::Api* millrace_train_api() {
+  using namespace millrace::train;
+  static const Api api{make_trainer, page_locked_memory, versions};
+  return &api;
+}

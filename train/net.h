@@ -1,0 +1,22 @@
+#pragma once
+#include <memory>
+
+#include "train/api.h"
+#include "train/torch_headers.h"
+
+namespace millrace::train {
+
+/// A classifier: N x C x H x W pictures to N x classes scores.
+class Net : public torch::nn::Module {
+ public:
+  virtual at::Tensor forward(at::Tensor images) = 0;
+};
+
+/// Makes the model that options.model names, on the CPU, with torch's default initial weights drawn from options.seed:
+/// the same as torch.manual_seed(seed) and the same layers in Python. The default generator is the process's own, so models
+/// are made one at a time and nothing else here may draw from it.
+/// Threads: any.
+/// Errors:  Error(usage): unknown model, or pictures too small for it.
+std::shared_ptr<Net> make_net(const TrainOptions& options);
+
+}  // namespace millrace::train

@@ -1,0 +1,106 @@
+#include "train/optimizer.h"
+
+#include <cmath>
+
+#include "pipeline/error.h"
+
+namespace millrace::train {
+namespace {
+
+constexpr std::int64_t kAlignment = 16; // Floats: 64 bytes, or MKL's results depend on where a tensor lies.
+
+void require(bool good, const char* what, double value) {
+  if (!good) throw Error(ErrorKind::usage, std::string("train.") + what + " = " + std::to_string(value) + " is out of range");
+}
+
+}  // namespace
+
+FlatParameters::FlatParameters(std::vector<at::Tensor> parameters, at::Device where, std::int64_t first_bucket_bytes,
+                               std::int64_t bucket_bytes)
+    : parameters_(std::move(parameters)) {
+  at::NoGradGuard no_grad;
+  std::vector<std::int64_t> offsets(parameters_.size());
+  std::int64_t end = 0;
+  for (std::size_t i = parameters_.size(); i-- > 0;) {
+    const std::int64_t limit = (buckets_.size() <= 1 ? first_bucket_bytes : bucket_bytes) / 4;
+    if (buckets_.empty() || buckets_.back().elements >= limit) buckets_.push_back({end, 0, {}});
+    offsets[i] = end;
+    end += (parameters_[i].numel() + kAlignment - 1) / kAlignment * kAlignment;
+    buckets_.back().tensors.push_back(i);
+    buckets_.back().elements = end - buckets_.back().offset;
+  }
+  const auto options = at::TensorOptions().dtype(at::kFloat).device(where);
+  weights_ = at::zeros({end}, options);
+  gradients_ = at::zeros({end}, options);
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    at::Tensor& parameter = parameters_[i];
+    const auto view = [&](const at::Tensor& flat) { return flat.narrow(0, offsets[i], parameter.numel()).view(parameter.sizes()).detach(); };
+    const at::Tensor weight = view(weights_);
+    weight.copy_(parameter);
+    const at::Tensor gradient = view(gradients_);
+    parameter.set_data(weight);
+    parameter.mutable_grad() = gradient;
+  }
+}
+
+std::uint64_t FlatParameters::count() const {
+  std::uint64_t n = 0;
+  for (const at::Tensor& parameter : parameters_) n += static_cast<std::uint64_t>(parameter.numel());
+  return n;
+}
+
+double FlatParameters::norm() const {
+  at::NoGradGuard no_grad;
+  return std::sqrt(weights_.to(at::kDouble).square().sum().item<double>());
+}
+
+Optimizer::Optimizer(const TrainOptions& options, const FlatParameters& parameters) : options_(options) {
+  if (options.optimizer == "sgd") {
+    kind_ = Kind::sgd;
+  } else if (options.optimizer == "adam") {
+    kind_ = Kind::adam;
+  } else if (options.optimizer == "adamw") {
+    kind_ = Kind::adamw;
+  } else {
+    throw Error(ErrorKind::usage, "train.optimizer: unknown optimizer '" + options.optimizer + "'", "known optimizers: sgd, adam, adamw");
+  }
+  require(options.lr >= 0 && std::isfinite(options.lr), "lr", options.lr);
+  require(options.weight_decay >= 0 && std::isfinite(options.weight_decay), "weight_decay", options.weight_decay);
+  weights_ = {parameters.weights()};
+  gradients_ = {parameters.gradients()};
+  const at::Tensor& like = weights_[0];
+  divisor_ = at::ones({}, like.options());
+  if (kind_ == Kind::sgd) {
+    require(options.momentum >= 0 && options.momentum < 1, "momentum", options.momentum);
+    if (options.nesterov && options.momentum == 0) throw Error(ErrorKind::usage, "train.nesterov needs a momentum above 0");
+    if (options.momentum != 0) momenta_ = {at::zeros_like(like)};
+  } else {
+    require(options.beta1 >= 0 && options.beta1 < 1, "beta1", options.beta1);
+    require(options.beta2 >= 0 && options.beta2 < 1, "beta2", options.beta2);
+    require(options.eps >= 0, "eps", options.eps);
+    exp_avgs_ = {at::zeros_like(like)};
+    exp_avg_sqs_ = {at::zeros_like(like)};
+    steps_ = {at::zeros({}, like.options())};
+  }
+}
+
+void Optimizer::step(double rows) {
+  at::NoGradGuard no_grad;
+  if (rows != rows_) {
+    divisor_.fill_(rows);
+    rows_ = rows;
+  }
+  const TrainOptions& o = options_;
+  if (kind_ == Kind::sgd) {
+    at::_fused_sgd_(weights_, gradients_, momenta_, o.weight_decay, o.momentum, o.lr, /*dampening=*/0, o.nesterov, /*maximize=*/false, first_,
+                    divisor_);
+  } else {
+    steps_[0].add_(1);
+    const auto kernel = kind_ == Kind::adam ? &at::_ops::_fused_adam_::call : &at::_ops::_fused_adamw_::call;
+    kernel(weights_, gradients_, exp_avgs_, exp_avg_sqs_, /*max_exp_avg_sqs=*/{}, steps_, o.lr, o.beta1, o.beta2, o.weight_decay, o.eps,
+           /*amsgrad=*/false, /*maximize=*/false, divisor_, /*found_inf=*/{});
+  }
+  first_ = false;
+}
+
+}  // namespace millrace::train

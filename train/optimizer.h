@@ -1,0 +1,58 @@
+#pragma once
+#include <vector>
+
+#include "train/api.h"
+#include "train/torch_headers.h"
+
+namespace millrace::train {
+
+/// A stretch of the flat gradients that is exchanged at once: whole tensors, about 25 MiB (the first, ready first: 1 MiB).
+struct Bucket {
+  std::int64_t offset = 0, elements = 0;
+  std::vector<std::size_t> tensors; ///< Indices into parameters().
+};
+
+/// A model's weights and gradients, each in one flat buffer in reverse order of parameters(), which is about the order in
+/// which backward finishes them. Every parameter and its grad are views, set once: fixed addresses, no copies, one zero_() and
+/// one optimiser kernel a step, and a bucket of gradients is a range. Tensors start at 64 bytes; the gaps stay zero.
+/// Owns:    the buffers, which the parameters given share.
+class FlatParameters {
+ public:
+  /// Moves the parameters to `where`; they keep their values and stay leaves.
+  FlatParameters(std::vector<at::Tensor> parameters, at::Device where, std::int64_t first_bucket_bytes = 1 << 20,
+                 std::int64_t bucket_bytes = 25 << 20);
+
+  const std::vector<at::Tensor>& parameters() const { return parameters_; }
+  at::Tensor weights() const { return weights_; }
+  at::Tensor gradients() const { return gradients_; }
+  const std::vector<Bucket>& buckets() const { return buckets_; }
+  std::uint64_t count() const; ///< Of weights, without gaps.
+  double norm() const;         ///< L2 of all weights, summed in double. Waits for the device.
+
+ private:
+  std::vector<at::Tensor> parameters_;
+  at::Tensor weights_, gradients_;
+  std::vector<Bucket> buckets_;
+};
+
+/// SGD (momentum, Nesterov), Adam and AdamW with torch.optim's definitions, by ATen's fused kernels.
+/// Errors:  Error(usage) for an unknown name or values out of range.
+class Optimizer {
+ public:
+  Optimizer(const TrainOptions& options, const FlatParameters& parameters);
+  /// One update. Gradients are sums over rows; the kernels divide them by `rows` (as the scaler of mixed precision does).
+  void step(double rows);
+  /// Ready for the next backward.
+  void zero_gradients() { gradients_[0].zero_(); }
+
+ private:
+  enum class Kind : std::uint8_t { sgd, adam, adamw };
+  Kind kind_;
+  TrainOptions options_;
+  bool first_ = true;
+  double rows_ = 0;
+  at::Tensor divisor_; ///< `rows_` where the kernels want it; written only when it changes.
+  std::vector<at::Tensor> weights_, gradients_, momenta_, exp_avgs_, exp_avg_sqs_, steps_; // Lists of one tensor, or empty.
+};
+
+}  // namespace millrace::train

@@ -1,0 +1,69 @@
+// A trainer without compute: a step takes exactly as long as it is told. For loader studies and tests of the books.
+#include <sys/prctl.h>
+#include <time.h>
+
+#include <optional>
+
+#include "pipeline/error.h"
+#include "train/engine.h"
+
+namespace millrace::train {
+namespace {
+
+/// Sleeps until shortly before `end`, then spins: a sleep alone ends up to 50 us late, spinning alone takes a core that the
+/// loader may need.
+void wait_until(SteadyClock::time_point end) {
+  constexpr auto kSpin = std::chrono::microseconds(50);
+  const auto wake = (end - kSpin).time_since_epoch();
+  if (SteadyClock::now() < end - kSpin) {
+    const auto ns = std::chrono::duration_cast<std::chrono::nanoseconds>(wake).count(); // steady_clock is CLOCK_MONOTONIC.
+    const timespec when{static_cast<time_t>(ns / 1'000'000'000), static_cast<long>(ns % 1'000'000'000)};
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &when, nullptr) != 0) {}
+  }
+  while (SteadyClock::now() < end) __builtin_ia32_pause();
+}
+
+class SleepEngine final : public Engine {
+ public:
+  explicit SleepEngine(const TrainOptions& options)
+      : step_(std::chrono::duration_cast<SteadyClock::duration>(std::chrono::duration<double, std::micro>(options.step_microseconds))) {
+    if (!(options.step_microseconds >= 0 && options.step_microseconds <= 1e9))
+      throw Error(ErrorKind::usage, "train.step_microseconds = " + std::to_string(options.step_microseconds) + " is out of range",
+                  "0 to 1e9");
+  }
+  std::uint64_t parameters() const override { return 0; }
+  std::string device() const override { return "none (sleep)"; }
+  Meter& meter() override { return meter_; }
+  void enter() override { prctl(PR_SET_TIMERSLACK, 1); } // This thread's wake-ups: 50 us late by default.
+  void synchronize() override {}
+
+  bool uploads_ahead() const override { return false; }
+  void upload(Batch batch) override { batch_.emplace(std::move(batch)); }
+  void settle_uploads() override {}
+
+  void begin(bool) override {}
+  void step() override {
+    wait_until(SteadyClock::now() + step_);
+    batch_.reset(); // As on the CPU: a slot comes home at the end of its step.
+    meter_.device(Phase::forward);
+  }
+  void score() override { step(); }
+  double glance_at_loss() override { return 0; }
+  double loss() override { return 0; }
+  std::vector<std::uint64_t> class_correct() override { return {}; }
+  double weights_norm() override { return 0; }
+
+  void hold(std::span<Batch>) override {}
+  void step_on(std::size_t) override { step(); }
+
+ private:
+  const SteadyClock::duration step_;
+  HostMeter meter_;
+  std::optional<Batch> batch_;
+};
+
+}  // namespace
+
+std::unique_ptr<Engine> make_sleep_engine(const TrainOptions& options) { return std::make_unique<SleepEngine>(options); }
+
+}  // namespace millrace::train

@@ -1,0 +1,249 @@
+// A step with LibTorch: forward, backward, optimiser, on the device that the options name.
+#include <torch/csrc/autograd/autograd.h>
+
+#include <optional>
+
+#include "pipeline/error.h"
+#include "train/device.h"
+#include "train/engine.h"
+#include "train/inspect.h"
+#include "train/net.h"
+#include "train/optimizer.h"
+
+namespace millrace::train {
+namespace {
+
+/// LibTorch's exceptions end here.
+template <class F>
+auto translated(F&& work) {
+  try {
+    return work();
+  } catch (const c10::OutOfMemoryError& e) {
+    throw Error(ErrorKind::device, std::string("the device's memory is used up: ") + e.what_without_backtrace(), "use a smaller batch");
+  } catch (const c10::Error& e) {
+    throw Error(ErrorKind::device, std::string("LibTorch: ") + e.what_without_backtrace());
+  }
+}
+
+/// Mixed precision as torch.autocast does it: the forward's matrix work in bfloat16, weights and gradients in float32.
+class Autocast {
+ public:
+  Autocast(bool wanted, at::DeviceType where) : wanted_(wanted), where_(where) {
+    if (!wanted_) return;
+    at::autocast::increment_nesting();
+    at::autocast::set_autocast_dtype(where_, at::kBFloat16);
+    at::autocast::set_autocast_enabled(where_, true);
+  }
+  ~Autocast() {
+    if (!wanted_) return;
+    at::autocast::set_autocast_enabled(where_, false);
+    if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache(); // Or the next step would use these weights.
+  }
+  Autocast(const Autocast&) = delete;
+  Autocast& operator=(const Autocast&) = delete;
+
+ private:
+  const bool wanted_;
+  const at::DeviceType where_;
+};
+
+std::unique_ptr<Device> make_device(const TrainOptions& options) {
+  const std::string& name = options.device;
+  if (name == "cpu" || (name == "auto" && cuda_devices() == 0)) return make_cpu_device(options);
+  if (name == "cuda" || name == "auto") return make_cuda_device(options, 0);
+  if (name.starts_with("cuda:") && name.size() > 5 && name.size() < 8 && name.find_first_not_of("0123456789", 5) == std::string::npos)
+    return make_cuda_device(options, std::stoi(name.substr(5)));
+  throw Error(ErrorKind::usage, "train.device: unknown device '" + name + "'", "auto, cpu, cuda or cuda:N");
+}
+
+class TorchEngine final : public Engine {
+ public:
+  explicit TorchEngine(const TrainOptions& options)
+      : options_(options),
+        device_(entered(make_device(options))),
+        net_(make_net(options)),
+        weights_(net_->parameters(), device_->where()),
+        optimizer_(options, weights_) {
+    for (at::Tensor& buffer : net_->buffers()) buffer.set_data(buffer.to(device_->where()));
+  }
+
+  std::uint64_t parameters() const override { return weights_.count(); }
+  std::string device() const override { return device_->name(); }
+  Meter& meter() override { return device_->meter(); }
+  void enter() override {
+    translated([&] { device_->enter(); });
+  }
+  void synchronize() override {
+    translated([&] { device_->synchronize(); });
+  }
+
+  bool uploads_ahead() const override { return device_->uploads_ahead(); }
+  void upload(Batch batch) override {
+    translated([&] { device_->upload(std::move(batch)); });
+  }
+  void settle_uploads() override {
+    translated([&] { device_->settle_uploads(); });
+  }
+
+  void begin(bool training) override {
+    translated([&] {
+      device_->discard();
+      net_->train(training);
+      device_->reset_loss();
+      correct_ = at::zeros({options_.classes}, at::TensorOptions().dtype(at::kLong).device(device_->where()));
+    });
+  }
+  void step() override {
+    translated([&] {
+      meter().step_begins();
+      train_on(device_->receive(), [&] { device_->release(); });
+    });
+  }
+  void score() override {
+    translated([&] {
+      at::NoGradGuard no_grad;
+      const Input input = device_->receive();
+      const at::Tensor scores = net_->forward(input.images);
+      device_->add_loss(loss_of(scores, input.labels));
+      correct_.scatter_add_(0, input.labels, scores.argmax(1).eq(input.labels).to(at::kLong));
+      device_->release();
+    });
+  }
+  double glance_at_loss() override {
+    return translated([&] { return device_->glance_at_loss(); });
+  }
+  double loss() override {
+    return translated([&] { return device_->loss(); });
+  }
+  std::vector<std::uint64_t> class_correct() override {
+    return translated([&] {
+      const at::Tensor counts = correct_.cpu();
+      const auto* first = counts.const_data_ptr<std::int64_t>();
+      return std::vector<std::uint64_t>(first, first + counts.numel());
+    });
+  }
+  double weights_norm() override {
+    return translated([&] { return weights_.norm(); });
+  }
+
+  void hold(std::span<Batch> resident) override {
+    translated([&] {
+      held_.clear();
+      for (const Batch& batch : resident) held_.push_back(device_->resident(batch));
+    });
+  }
+  void step_on(std::size_t index) override {
+    translated([&] {
+      meter().step_begins();
+      train_on(held_[index], [] {});
+    });
+  }
+
+  // For train/inspect.h.
+  std::vector<float> weights() const { return values_of([](const at::Tensor& p) { return p; }); }
+  std::vector<float> gradients(Batch batch) {
+    enter();
+    return translated([&] {
+      net_->train(true);
+      device_->upload(std::move(batch));
+      const Input input = device_->receive();
+      loss_of(net_->forward(input.images), input.labels).backward();
+      device_->release();
+      device_->settle_uploads();
+      const auto result = values_of([](const at::Tensor& p) { return p.grad(); });
+      optimizer_.zero_gradients();
+      return result;
+    });
+  }
+  std::vector<float> outputs(Batch batch) {
+    enter();
+    return translated([&] {
+      at::NoGradGuard no_grad;
+      net_->train(false);
+      device_->upload(std::move(batch));
+      const at::Tensor scores = net_->forward(device_->receive().images).cpu().contiguous();
+      device_->release();
+      device_->settle_uploads();
+      const auto* first = scores.const_data_ptr<float>();
+      return std::vector<float>(first, first + scores.numel());
+    });
+  }
+
+ private:
+  static std::unique_ptr<Device> entered(std::unique_ptr<Device> device) {
+    translated([&] { device->enter(); });
+    return device;
+  }
+  /// Summed over rows: the optimiser divides, by the rows of all ranks where there are several.
+  static at::Tensor loss_of(const at::Tensor& scores, const at::Tensor& labels) {
+    return at::cross_entropy_loss(scores, labels, /*weight=*/{}, at::Reduction::Sum);
+  }
+
+  template <class Done>
+  void train_on(const Input& input, Done&& done) {
+    Meter& books = meter();
+    books.device(Phase::upload);
+    at::Tensor loss;
+    {
+      Autocast autocast(options_.precision == Precision::bf16, device_->where().type());
+      loss = loss_of(net_->forward(input.images), input.labels);
+    }
+    device_->add_loss(loss.detach());
+    books.device(Phase::forward);
+    torch::autograd::backward({loss}, {});
+    done();
+    books.device(Phase::backward);
+    optimizer_.step(static_cast<double>(input.labels.size(0)));
+    optimizer_.zero_gradients();
+    books.device(Phase::optimizer);
+    books.step_ends();
+  }
+
+  template <class Pick>
+  std::vector<float> values_of(Pick&& pick) const {
+    std::vector<float> values;
+    for (const at::Tensor& parameter : weights_.parameters()) {
+      const at::Tensor tensor = pick(parameter).detach().cpu().contiguous();
+      const auto* first = tensor.template const_data_ptr<float>();
+      values.insert(values.end(), first, first + tensor.numel());
+    }
+    return values;
+  }
+
+  const TrainOptions options_;
+  std::unique_ptr<Device> device_;
+  std::shared_ptr<Net> net_;
+  FlatParameters weights_;
+  Optimizer optimizer_;
+  at::Tensor correct_;
+  std::vector<Input> held_;
+};
+
+TorchEngine* torch_engine(const Trainer& trainer) {
+  const auto* known = dynamic_cast<const EngineTrainer*>(&trainer);
+  if (!known) throw Error(ErrorKind::internal, "a trainer that was made elsewhere cannot be inspected");
+  return dynamic_cast<TorchEngine*>(&known->engine());
+}
+
+}  // namespace
+
+std::unique_ptr<Engine> make_torch_engine(const TrainOptions& options) {
+  return translated([&] { return std::make_unique<TorchEngine>(options); });
+}
+
+std::vector<float> weights_of(const Trainer& trainer) {
+  const TorchEngine* engine = torch_engine(trainer);
+  return engine ? engine->weights() : std::vector<float>{};
+}
+
+std::vector<float> gradients_of(Trainer& trainer, Batch batch) {
+  TorchEngine* engine = torch_engine(trainer);
+  return engine ? engine->gradients(std::move(batch)) : std::vector<float>{};
+}
+
+std::vector<float> outputs_of(Trainer& trainer, Batch batch) {
+  TorchEngine* engine = torch_engine(trainer);
+  return engine ? engine->outputs(std::move(batch)) : std::vector<float>{};
+}
+
+}  // namespace millrace::train
