@@ -1,5 +1,6 @@
 #include "pipeline/jpeg_library.h"
 
+#include <algorithm>
 #include <cstring>
 #include <new>
 
@@ -48,6 +49,8 @@ JpegLibrary::JpegLibrary(std::int64_t max_library_bytes, int max_scans) : max_sc
     throw std::bad_alloc();
   }
   cinfo_.mem->max_memory_to_use = max_library_bytes;
+  library_alloc_small_ = cinfo_.mem->alloc_small;
+  cinfo_.mem->alloc_small = allocate_small;
   source_.init_source = [](j_decompress_ptr) {};
   source_.fill_input_buffer = on_empty;
   source_.skip_input_data = on_skip;
@@ -61,12 +64,30 @@ JpegLibrary::~JpegLibrary() { jpeg_destroy_decompress(&cinfo_); }
 
 void JpegLibrary::open(std::span<const std::uint8_t> bytes) {
   jpeg_abort_decompress(&cinfo_);
+  forget_tables();
   source_.next_input_byte = bytes.data();
   source_.bytes_in_buffer = bytes.size();
   size_ = bytes.size();
   warnings_ = 0;
   scanned_components_ = 0;
   cinfo_.progress = nullptr;
+}
+
+void JpegLibrary::forget_tables() {
+  std::fill_n(cinfo_.quant_tbl_ptrs, NUM_QUANT_TBLS, nullptr);
+  std::fill_n(cinfo_.dc_huff_tbl_ptrs, NUM_HUFF_TBLS, nullptr);
+  std::fill_n(cinfo_.ac_huff_tbl_ptrs, NUM_HUFF_TBLS, nullptr);
+  quantisation_used_ = huffman_used_ = 0;
+}
+
+/// After its creation a handle allocates nothing permanent but these tables.
+void* JpegLibrary::allocate_small(j_common_ptr cinfo, int pool, std::size_t bytes) {
+  JpegLibrary& self = of(cinfo);
+  if (pool == JPOOL_PERMANENT && bytes == sizeof(JQUANT_TBL) && self.quantisation_used_ < self.quantisation_.size())
+    return &self.quantisation_[self.quantisation_used_++];
+  if (pool == JPOOL_PERMANENT && bytes == sizeof(JHUFF_TBL) && self.huffman_used_ < self.huffman_.size())
+    return &self.huffman_[self.huffman_used_++];
+  return self.library_alloc_small_(cinfo, pool, bytes);
 }
 
 void JpegLibrary::fail(JpegVerdict verdict, const char* message) {

@@ -1,4 +1,5 @@
 #pragma once
+#include <array>
 #include <csetjmp>
 #include <cstddef>
 #include <cstdint>
@@ -56,12 +57,20 @@ class JpegLibrary {
   static boolean on_empty(j_decompress_ptr cinfo);
   static void on_skip(j_decompress_ptr cinfo, long bytes);
   static void on_progress(j_common_ptr cinfo);
+  static void* allocate_small(j_common_ptr cinfo, int pool, std::size_t bytes);
+  void forget_tables();
 
   jpeg_decompress_struct cinfo_{};
   jpeg_error_mgr errors_{};
   jpeg_source_mgr source_{};
   jpeg_progress_mgr progress_{};
   jmp_buf escape_;
+  /// libjpeg keeps quantisation and Huffman tables from picture to picture, so that a file without its own would take those
+  /// of whatever this handle decoded before. It gets them from here instead, and `open` takes them back.
+  std::array<JQUANT_TBL, NUM_QUANT_TBLS> quantisation_;
+  std::array<JHUFF_TBL, 2 * NUM_HUFF_TBLS> huffman_;
+  std::size_t quantisation_used_ = 0, huffman_used_ = 0;
+  decltype(jpeg_memory_mgr::alloc_small) library_alloc_small_ = nullptr;
   std::uint64_t size_ = 0, warnings_ = 0;
   unsigned scanned_components_ = 0;
   int max_scans_;

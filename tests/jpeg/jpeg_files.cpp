@@ -7,6 +7,8 @@
 #include <fstream>
 #include <iterator>
 
+#include <jerror.h>
+
 namespace millrace::test {
 
 Pixels test_picture(Size size, int channels, unsigned seed) {
@@ -68,7 +70,14 @@ namespace {
 struct Escape {
   jpeg_error_mgr errors;
   jmp_buf back;
+  bool damaged = false;
 };
+
+bool lost_data(const jpeg_error_mgr& errors) {
+  const int code = errors.msg_code, marker = errors.msg_parm.i[1];
+  if (code == JWRN_EXTRANEOUS_DATA) return marker >= 0xD0 && marker <= 0xD7; // Before a restart marker.
+  return code != JWRN_ADOBE_XFORM && code != JWRN_JFIF_MAJOR && code != JWRN_NOT_SEQUENTIAL;
+}
 
 /// Only C objects between setjmp and longjmp.
 bool decode_into(jpeg_decompress_struct& cinfo, Escape& escape, std::span<const std::uint8_t> file, int scale_denominator,
@@ -89,7 +98,6 @@ bool decode_into(jpeg_decompress_struct& cinfo, Escape& escape, std::span<const 
     JSAMPROW row = out.data.data() + stride * cinfo.output_scanline;
     jpeg_read_scanlines(&cinfo, &row, 1);
   }
-  jpeg_finish_decompress(&cinfo);
   return true;
 }
 
@@ -102,9 +110,12 @@ Reference decode_plainly(std::span<const std::uint8_t> file, int scale_denominat
   cinfo.err = jpeg_std_error(&escape.errors);
   cinfo.client_data = &escape;
   escape.errors.error_exit = [](j_common_ptr common) { longjmp(static_cast<Escape*>(common->client_data)->back, 1); };
-  escape.errors.output_message = [](j_common_ptr) {};
+  escape.errors.emit_message = [](j_common_ptr common, int level) {
+    Escape& at = *static_cast<Escape*>(common->client_data);
+    if (level < 0 && lost_data(at.errors)) at.damaged = true;
+  };
   reference.complete = decode_into(cinfo, escape, file, scale_denominator, color, reference.pixels);
-  reference.warnings = escape.errors.num_warnings;
+  reference.damaged = escape.damaged;
   jpeg_destroy_decompress(&cinfo);
   return reference;
 }

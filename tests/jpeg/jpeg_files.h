@@ -2,10 +2,9 @@
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
-#include <functional>
 #include <random>
 #include <span>
-#include <string>
+#include <utility>
 #include <vector>
 
 #include <jpeglib.h>
@@ -38,8 +37,8 @@ Pixels test_picture(Size size, int channels, unsigned seed);
 File encode(const Pixels& picture, const Encoding& how);
 
 struct Reference {
-  bool complete = false; ///< No error.
-  long warnings = 0;
+  bool complete = false; ///< All rows came without an error; what follows them in the file is not read.
+  bool damaged = false;  ///< libjpeg warned of lost data.
   Pixels pixels;
 };
 /// A whole picture by jpeg_read_scanlines row by row. `color` is libjpeg's output colour space, or unknown: its own default.

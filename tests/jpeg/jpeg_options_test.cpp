@@ -1,0 +1,139 @@
+// Colours, orientation and the decoder's calling conventions.
+#include <gtest/gtest.h>
+
+#include "jpeg_files.h"
+#include "pipeline/jpeg.h"
+#include "pipeline/jpeg_exif.h"
+
+namespace millrace::test {
+namespace {
+
+/// The file with an EXIF segment that says `orientation`, in either byte order.
+File with_orientation(File file, int orientation, bool big_endian) {
+  std::vector<std::uint8_t> tiff;
+  const auto put = [&](unsigned value, int bytes) {
+    for (int i = 0; i < bytes; ++i) tiff.push_back(std::uint8_t(value >> 8 * (big_endian ? bytes - 1 - i : i)));
+  };
+  tiff = {'E', 'x', 'i', 'f', 0, 0};
+  tiff.insert(tiff.end(), 2, big_endian ? 'M' : 'I');
+  put(42, 2), put(8, 4), put(2, 2);                                  // One directory of two entries,
+  put(0x010F, 2), put(2, 2), put(3, 4), put(0, 4);                   // a maker's name,
+  put(0x0112, 2), put(3, 2), put(1, 4), put(unsigned(orientation), 2), put(0, 2), put(0, 4);
+  const std::size_t length = tiff.size() + 2;
+  tiff.insert(tiff.begin(), {0xFF, 0xE1, std::uint8_t(length >> 8), std::uint8_t(length)});
+  file.insert(file.begin() + 2, tiff.begin(), tiff.end());
+  return file;
+}
+
+Pixels upright_by_definition(const ImageView& stored, int orientation) {
+  const bool transpose = orientation >= 5;
+  Pixels out{transpose ? Size{stored.height, stored.width} : stored.size(), stored.channels, {}};
+  for (int y = 0; y < out.size.height; ++y)
+    for (int x = 0; x < out.size.width; ++x) {
+      const int w = stored.width - 1, h = stored.height - 1;
+      // Where an upright pixel lies in the file, from EXIF's "0th row, 0th column" table.
+      const int from[8][2] = {{x, y}, {w - x, y}, {w - x, h - y}, {x, h - y}, {y, x}, {y, h - x}, {w - y, h - x}, {w - y, x}};
+      const auto [column, row] = from[orientation - 1];
+      for (int c = 0; c < stored.channels; ++c) out.data.push_back(stored.row(row)[column * stored.channels + c]);
+    }
+  return out;
+}
+
+class ExifOrientation : public testing::TestWithParam<int> {};
+
+TEST_P(ExifOrientation, TurnsPicturesAndCropsOfThem) {
+  const File file = with_orientation(encode(test_picture({53, 38}, 3, 9), {}), GetParam(), GetParam() % 2 == 0);
+  const Pixels expected = upright_by_definition(decode_plainly(file, 1, JCS_RGB).pixels.view(), GetParam());
+  JpegDecoder decoder({.apply_exif_orientation = true});
+  Buffer canvas;
+  EXPECT_EQ(decoder.header(file)->size, expected.size);
+  for (const Roi& roi : {Roi{0, 0, expected.size.width, expected.size.height}, Roi{3, 5, 11, 17}, Roi{20, 1, 9, 2}})
+    EXPECT_TRUE(equal(*decoder.decode(file, roi, canvas), expected.view().crop(roi)));
+}
+
+TEST_P(ExifOrientation, IsIgnoredUnlessAskedFor) {
+  const File file = with_orientation(encode(test_picture({53, 38}, 3, 9), {}), GetParam(), true);
+  JpegDecoder decoder({});
+  EXPECT_EQ(decoder.header(file)->size, (Size{53, 38}));
+}
+
+INSTANTIATE_TEST_SUITE_P(, ExifOrientation, testing::Range(1, 9));
+
+TEST(ExifParser, TakesMalformedSegmentsAsUpright) {
+  const File good = with_orientation(encode(test_picture({8, 8}, 3, 1), {}), 6, true);
+  ASSERT_EQ(exif_orientation(good), 6);
+  std::mt19937 random(3);
+  for (int i = 0; i < 20000; ++i) {
+    File file(good.begin(), good.begin() + std::ptrdiff_t(random() % 80));
+    for (unsigned n = random() % 4; n > 0 && !file.empty(); --n) file[random() % file.size()] = std::uint8_t(random());
+    const int orientation = exif_orientation(File(file)); // A copy of its exact size: reads beyond it are seen by the sanitizer.
+    EXPECT_TRUE(orientation >= 1 && orientation <= 8);
+  }
+  EXPECT_EQ(exif_orientation(with_orientation(good, 9, false)), 1);
+}
+
+TEST(JpegColours, ReplicateGreyWhereRgbIsAskedFor) {
+  const File file = encode(test_picture({20, 10}, 1, 1), {.components = 1, .sampling = {{1, 1}}});
+  const Pixels grey = decode_plainly(file).pixels;
+  JpegDecoder decoder({});
+  Buffer canvas;
+  const ImageView view = *decoder.decode(file, {4, 3, 9, 5}, canvas);
+  ASSERT_EQ(view.channels, 3);
+  for (int c = 0; c < 3; ++c) EXPECT_EQ(view.row(2)[3 * 7 + c], grey.view().row(5)[11]);
+}
+
+TEST(JpegColours, GiveGreyByPillowsFormula) {
+  const File file = encode(test_picture({20, 10}, 3, 1), {});
+  const Pixels kept = decode_plainly(file).pixels;
+  JpegDecoder decoder({.channels = 1});
+  Buffer canvas;
+  EXPECT_EQ(decoder.header(file)->channels, 1);
+  const ImageView view = *decoder.decode(file, {0, 0, 20, 10}, canvas);
+  const std::uint8_t* p = kept.view().row(6) + 3 * 13;
+  EXPECT_EQ(view.row(6)[13], (p[0] * 19595 + p[1] * 38470 + p[2] * 7471 + 0x8000) >> 16);
+}
+
+TEST(JpegColours, ConvertCmykAndYcckCropsAsWholePictures) {
+  for (const auto& luma : {std::pair{1, 1}, std::pair{2, 2}}) {
+    const File file = encode(test_picture({45, 37}, 4, 6), {.components = 4, .sampling = {luma, {1, 1}, {1, 1}, luma}});
+    const Pixels ink = decode_plainly(file, 1, JCS_CMYK).pixels;
+    JpegDecoder decoder({});
+    Buffer canvas;
+    const Roi roi{9, 11, 30, 20};
+    const ImageView view = *decoder.decode(file, roi, canvas);
+    for (int y = 0; y < roi.height; ++y)
+      for (int x = 0; x < roi.width; ++x) {
+        const std::uint8_t* p = ink.view().row(y + roi.top) + 4 * (x + roi.left);
+        for (int c = 0; c < 3; ++c) {
+          const int light = p[3], product = (255 - p[c]) * light; // Pillow: 255 - K - round(C (255 - K) / 255) of the inverted inks.
+          ASSERT_EQ(view.row(y)[3 * x + c], light - (2 * product + 255) / 510);
+        }
+      }
+  }
+}
+
+TEST(JpegDecoderCalls, MayRepeatOrSkipTheHeader) {
+  const File a = encode(test_picture({30, 20}, 3, 1), {}), b = encode(test_picture({40, 30}, 3, 2), {});
+  JpegDecoder decoder({});
+  Buffer canvas;
+  const Roi roi{2, 3, 20, 10};
+  const auto expect_exact = [&](const File& file) {
+    const Pixels whole = decode_plainly(file).pixels;
+    EXPECT_TRUE(equal(*decoder.decode(file, roi, canvas), whole.view().crop(roi)));
+  };
+  expect_exact(a);
+  expect_exact(a);
+  ASSERT_TRUE(decoder.header(a));
+  expect_exact(b);
+  EXPECT_EQ(decoder.counts().decoded, 3u);
+}
+
+TEST(JpegDecoderCallsDeathTest, AbortOnARoiOutsideThePicture) {
+  const File file = encode(test_picture({30, 20}, 3, 1), {});
+  JpegDecoder decoder({});
+  Buffer canvas;
+  EXPECT_DEATH((void)decoder.decode(file, {20, 0, 11, 5}, canvas), "not inside the picture");
+}
+
+}  // namespace
+}  // namespace millrace::test
