@@ -13,7 +13,7 @@ namespace millrace::augment {
 
 // The operations that a recipe can hold, one struct each, with the references' defaults. Text is parsed in experiments/;
 // here parameters are typed. Angles in degrees, sizes in pixels, shares as fractions. Definitions: Pillow, torchvision and
-// timm, restated in docs/augmentation.md.
+// timm (see README.md).
 
 enum class PadMode : std::uint8_t { constant, edge, reflect, symmetric };
 using Range = std::array<double, 2>;
