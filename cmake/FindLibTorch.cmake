@@ -54,7 +54,8 @@ if(EXISTS ${LibTorch_SITE}/nvidia/nccl/include/nccl.h AND EXISTS ${_cu}/include/
     set_target_properties(LibTorch::cuda PROPERTIES IMPORTED_LOCATION ${_torch}/lib/libtorch_cuda.so
       INTERFACE_INCLUDE_DIRECTORIES ${_cu}/include
       INTERFACE_LINK_LIBRARIES "LibTorch::cpu;LibTorch::c10_cuda;LibTorch::cudart;LibTorch::nccl"
-      INTERFACE_LINK_OPTIONS "-Wl,-rpath,${_nvidia_path};-Wl,-rpath-link,${_nvidia_path}")
+      # Kept even where no symbol of it is used: libtorch_cuda registers the GPU's kernels when it is loaded.
+      INTERFACE_LINK_OPTIONS "-Wl,--push-state,--no-as-needed,${_torch}/lib/libtorch_cuda.so,--pop-state;-Wl,-rpath,${_nvidia_path};-Wl,-rpath-link,${_nvidia_path}")
   endif()
 endif()
 set(LibTorch_FOUND TRUE)
