@@ -31,7 +31,7 @@ struct JpegCounts {
 ///
 /// `decode` decodes the crop only: columns are left out of the inverse DCT (jpeg_crop_scanline), rows above are only
 /// entropy-decoded (jpeg_skip_scanlines), and nothing below the crop is read. It equals decode-then-crop to the bit; where
-/// the library cannot promise that (unusual sampling factors, block smoothing of an unfinished progressive file), the
+/// the library does not give that (block smoothing of an unfinished progressive file, odd sampling factors when scaled), the
 /// whole picture is decoded.
 ///
 /// What a file's state means for its pixels:

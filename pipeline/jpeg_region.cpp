@@ -10,16 +10,13 @@ namespace {
 
 bool plain(const jpeg_component_info& component) { return component.h_samp_factor == 1 && component.v_samp_factor == 1; }
 
-bool usual_sampling(const jpeg_decompress_struct& cinfo) {
-  if (cinfo.num_components == 1) return true;
+/// libjpeg-turbo 2.1 miscounts a cropped row's chroma samples where scaling has undone a part of the subsampling, as it does
+/// with factors of 4. Scaled, only what the tests have shown to be exact is trusted.
+bool counts_samples_rightly(const jpeg_decompress_struct& cinfo) {
+  if (cinfo.scale_denom == 1 || cinfo.num_components == 1) return true;
   const jpeg_component_info& luma = cinfo.comp_info[0];
-  if (luma.h_samp_factor == 3 || luma.v_samp_factor == 3) return false;
-  // libjpeg-turbo 2.1 miscounts a cropped row's chroma samples where scaling has undone a part of the subsampling.
-  if (cinfo.scale_denom > 1 && (luma.h_samp_factor > 2 || luma.v_samp_factor > 2)) return false;
-  if (!plain(cinfo.comp_info[1]) || !plain(cinfo.comp_info[2])) return false;
-  if (cinfo.num_components == 3) return true;
-  const jpeg_component_info& black = cinfo.comp_info[3];
-  return plain(black) || (black.h_samp_factor == luma.h_samp_factor && black.v_samp_factor == luma.v_samp_factor);
+  if (luma.h_samp_factor > 2 || luma.v_samp_factor > 2 || !plain(cinfo.comp_info[1]) || !plain(cinfo.comp_info[2])) return false;
+  return cinfo.num_components == 3;
 }
 
 /// libjpeg smooths the blocks of a progressive file whose scans never gave all bits, across the crop's edges.
@@ -34,7 +31,7 @@ bool smooths_blocks(const jpeg_decompress_struct& cinfo) {
 
 }  // namespace
 
-bool region_decode_is_exact(const jpeg_decompress_struct& cinfo) { return usual_sampling(cinfo) && !smooths_blocks(cinfo); }
+bool region_decode_is_exact(const jpeg_decompress_struct& cinfo) { return counts_samples_rightly(cinfo) && !smooths_blocks(cinfo); }
 
 JpegRegion region_for(const jpeg_decompress_struct& cinfo, const Roi& roi) {
   // With fewer than two chroma samples a row, jpeg_crop_scanline would choose another upsampler.

@@ -97,6 +97,28 @@ TEST_F(OddJpegs, GiveTheSameCropsAsTheirWholePictures) {
   }
 }
 
+TEST(Photographs, GiveTheSameCropsAsTheirWholePictures) {
+  const auto folder = data_folder() / "imagenet-sample";
+  if (!std::filesystem::exists(folder)) GTEST_SKIP() << "no imagenet-sample in " << data_folder() << ": set MILLRACE_DATA";
+  std::mt19937 random(11);
+  JpegDecoder decoder({});
+  Buffer canvas;
+  int seen = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+    if (entry.path().extension() != ".JPEG" || ++seen % 8 != 0) continue;
+    const File file = read_file(entry.path());
+    const Reference whole = decode_plainly(file, 1, JCS_RGB);
+    ASSERT_TRUE(whole.complete) << entry.path();
+    const Size size = whole.pixels.size;
+    for (int i = 0; i < 4; ++i) {
+      const int left = int(random() % unsigned(size.width)), top = int(random() % unsigned(size.height));
+      const Roi roi{left, top, 1 + int(random() % unsigned(size.width - left)), 1 + int(random() % unsigned(size.height - top))};
+      const auto crop = decoder.decode(file, roi, canvas);
+      EXPECT_TRUE(crop && equal(*crop, whole.pixels.view().crop(roi))) << entry.path();
+    }
+  }
+}
+
 TEST_F(OddJpegs, StandUprightByTheirExifOrientation) {
   for (const std::string shape : {"Landscape", "Portrait"}) {
     JpegDecoder decoder({.apply_exif_orientation = true});
