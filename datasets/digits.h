@@ -20,7 +20,7 @@ struct DigitsOptions {
 /// varying width and pressure, sometimes interrupted or speckled, slightly blurred and noisy. Picture i of a split depends on
 /// (seed, split, i) only: a smaller set is the beginning of a larger one, and the bytes are the same on every x86-64
 /// machine (float arithmetic without libm).
-/// Cost:    about 10 us a picture and core, when the set is opened. Limit: 5,000,000 pictures (3.9 GB).
+/// Cost:    about 6 us a picture and core, when the set is opened. Limit: 5,000,000 pictures (3.9 GB).
 /// Difficulty: LeNet-5 reaches about 99 % on the test split; see README.md.
 /// Errors:  Error(usage) for a size of 0 or above the limit.
 /// Source:  none; our own drawing.

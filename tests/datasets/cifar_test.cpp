@@ -52,7 +52,8 @@ TEST_F(Cifar, TenJoinsItsFiveTrainingFiles) {
 TEST_F(Cifar, PlanesBecomeInterleavedPixels) {
   write_cifar10();
   Buffer scratch;
-  const auto sample = open()->read(3, scratch).value();
+  const auto source = open();
+  const auto sample = source->read(3, scratch).value();
   EXPECT_EQ(sample.pixels.size(), (Size{32, 32}));
   EXPECT_EQ(sample.pixels.channels, 3);
   const Bytes original = planes(2);

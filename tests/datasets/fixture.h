@@ -60,6 +60,7 @@ class DataFolder : public testing::Test {
 
   void write(const std::filesystem::path& name, const Bytes& bytes) const {
     std::filesystem::create_directories((folder_ / name).parent_path());
+    std::filesystem::remove(folder_ / name);  // Writing over a file makes ext4 wait for the disk.
     std::ofstream(folder_ / name, std::ios::binary).write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
   }
   void write(const std::filesystem::path& name, const std::string& text) const { write(name, Bytes(text.begin(), text.end())); }
