@@ -1,0 +1,153 @@
+#include "experiments/assemble.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+
+#include <nlohmann/json.hpp>
+
+#include "datasets/cifar.h"
+#include "datasets/digits.h"
+#include "datasets/idx.h"
+#include "datasets/subset.h"
+#include "experiments/operations.h"
+#include "pipeline/error.h"
+
+namespace millrace {
+namespace {
+
+std::unique_ptr<Source> idx(const DataSpec& data, const std::string& path, Split split, const Warn& warn) {
+  return open_idx({.folder = path, .name = data.name, .split = split, .classes = {}, .verify = data.verify, .warn = warn});
+}
+
+template <CifarOptions::Set set>
+std::unique_ptr<Source> cifar(const DataSpec& data, const std::string& path, Split split, const Warn& warn) {
+  return open_cifar({.folder = path, .set = set, .split = split, .labels = data.labels, .verify = data.verify, .warn = warn});
+}
+
+std::unique_ptr<Source> digits(const DataSpec& data, const std::string&, Split split, const Warn&) {
+  // A smaller set of digits is the beginning of a larger one: only what is wanted is drawn.
+  DigitsOptions options{.split = split};
+  if (data.subset) options.size = data.subset;
+  return open_digits(options);
+}
+
+std::unique_ptr<Source> take_subset(std::unique_ptr<Source> source, const DataSpec& data) {
+  if (data.subset > source->size())
+    throw Error(ErrorKind::usage, "data.subset = " + std::to_string(data.subset) + " is more than the " + std::to_string(source->size()) + " samples of " + data.name);
+  auto order = numpy_legacy_permutation(source->size(), data.subset_seed);
+  return open_subset(std::move(source), {.indices = std::move(order), .count = data.subset});
+}
+
+}  // namespace
+
+const std::vector<KnownSet>& known_sets() {
+  static const char* const kIdx = "put the four IDX files there (plain or .gz)";
+  static const char* const kBin = "put the .bin files of the binary version there";
+  static const std::vector<KnownSet> table{
+      {"mnist", "mnist", kIdx, idx},
+      {"fashion-mnist", "fashion-mnist", kIdx, idx},
+      {"cifar10", "cifar-10-batches-bin", kBin, cifar<CifarOptions::Set::cifar10>},
+      {"cifar100", "cifar-100-binary", kBin, cifar<CifarOptions::Set::cifar100>},
+      {"digits", "", "", digits},
+  };
+  return table;
+}
+
+const KnownSet& known_set(const std::string& name) {
+  for (const KnownSet& set : known_sets())
+    if (set.name == name) return set;
+  throw Error(ErrorKind::usage, "data.name: '" + name + "' is not a known set");
+}
+
+std::string data_root() {
+  const char* root = std::getenv("MILLRACE_DATA");
+  return root && *root ? root : "data";
+}
+
+std::string path_of(const DataSpec& data) {
+  if (!data.path.empty()) return data.path;
+  const KnownSet& set = known_set(data.name);
+  return *set.folder ? (std::filesystem::path(data_root()) / set.folder).string() : "";
+}
+
+std::unique_ptr<Source> open_source(const DataSpec& data, Split split, const Warn& warn) {
+  const KnownSet& set = known_set(data.name);
+  const std::string path = path_of(data);
+  if (std::error_code error; *set.folder && !std::filesystem::is_directory(path, error))
+    throw Error(ErrorKind::data, data.name + ": no folder " + path,
+                std::string(set.remedy) + ", or set MILLRACE_DATA or data.path; data.name = \"digits\" needs no files");
+  auto source = set.open(data, path, split, warn);
+  return data.subset && *set.folder ? take_subset(std::move(source), data) : std::move(source);
+}
+
+const Source& SourceShelf::get(const std::string& key, const DataSpec& data, Split split) {
+  auto& slot = open_[key];
+  if (!slot) slot = open_source(data, split, warn_);
+  return *slot;
+}
+
+const Source& SourceShelf::train(const DataSpec& data) {
+  const std::string key = Json{data.name, data.path, data.split, data.subset, data.subset_seed, int(data.labels)}.dump();
+  return get(key, data, data.split == "train" ? Split::train : Split::test);
+}
+
+const Source& SourceShelf::test(const DataSpec& data) {
+  DataSpec whole = data;
+  whole.subset = 0;
+  return get(Json{data.name, data.path, "test", 0, 0, int(data.labels)}.dump(), whole, Split::test);
+}
+
+std::unique_ptr<Recipe> make_recipe(const Spec& spec, const SourceInfo& source, bool evaluation) {
+  std::vector<augment::Operation> operations;
+  for (const AugmentSpec& a : spec.augment) {
+    const bool on_device = spec.data.dtype == Dtype::u8 && std::holds_alternative<augment::Normalize>(a.operation);
+    if (a.enabled && !on_device && !(evaluation && is_random(a.operation))) operations.push_back(a.operation);
+  }
+  augment::RecipeOptions options{.channels = source.channels, .input = source.raw_size, .dtype = spec.data.dtype, .layout = spec.data.layout};
+  return augment::compile(std::move(operations), options);
+}
+
+LoaderOptions loader_options(const Spec& spec, const Warn& warn) {
+  const LoaderSpec& l = spec.loader;
+  LoaderOptions options;
+  options.workers = l.workers;
+  options.prefetch = l.prefetch;
+  options.batch = spec.data.batch; // One rank: a batch a rank or a node is the global batch.
+  options.sampler = l.sampler;
+  options.drop_last = l.drop_last;
+  options.seed = l.seed;
+  options.extra_us_per_image = l.extra_us_per_image;
+  options.faults.action = l.on_bad_sample;
+  if (l.max_bad >= 1) options.faults.max_count = static_cast<std::uint64_t>(l.max_bad);
+  else if (l.max_bad > 0) options.faults.max_fraction = l.max_bad;
+  if (warn) options.on_event = [warn](const Event& event) { warn(event.text); };
+  return options;
+}
+
+LoaderOptions evaluation_options(const Spec& spec, const Source& source, const Warn& warn) {
+  constexpr std::uint64_t kRows = 250; // Large enough that the loader's cost a batch does not count.
+  LoaderOptions options = loader_options(spec, warn);
+  options.sampler = Sampler::sequential;
+  options.drop_last = false;
+  options.extra_us_per_image = 0;
+  options.batch = std::min(std::max(options.batch, kRows), source.size());
+  options.batches = steps_per_epoch(source.size(), options.batch, false);
+  return options;
+}
+
+train::TrainOptions trainer_options(const Spec& spec, const SourceInfo& source, const RowFormat& input) {
+  train::TrainOptions options = spec.train.options;
+  options.classes = static_cast<int>(source.classes.size());
+  options.input = input;
+  if (spec.data.dtype == Dtype::u8)
+    for (const AugmentSpec& a : spec.augment)
+      if (const auto* n = std::get_if<augment::Normalize>(&a.operation); n && a.enabled) options.mean = n->mean, options.std = n->std;
+  return options;
+}
+
+std::uint64_t steps_per_epoch(std::uint64_t samples, std::uint64_t batch, bool drop_last) {
+  return drop_last ? samples / batch : (samples + batch - 1) / batch;
+}
+
+}  // namespace millrace

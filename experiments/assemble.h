@@ -1,0 +1,64 @@
+#pragma once
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "experiments/spec.h"
+#include "pipeline/loader.h"
+#include "pipeline/recipe.h"
+#include "pipeline/source.h"
+#include "train/api.h"
+
+namespace millrace {
+
+using Warn = std::function<void(const std::string&)>;
+
+/// A data set that a spec can name, and how it becomes a source.
+struct KnownSet {
+  const char* name;
+  const char* folder; ///< Under the data root; empty: needs no files.
+  const char* remedy; ///< What to put there.
+  std::unique_ptr<Source> (*open)(const DataSpec&, const std::string& path, Split, const Warn&);
+};
+const std::vector<KnownSet>& known_sets();
+const KnownSet& known_set(const std::string& name);
+
+/// MILLRACE_DATA, or "data".
+std::string data_root();
+/// Where the set of a spec lies: data.path, or its folder under the data root.
+std::string path_of(const DataSpec& data);
+
+/// Opens what [data] names. Errors: Error(data) that says where was looked and what to do.
+std::unique_ptr<Source> open_source(const DataSpec& data, Split split, const Warn& warn);
+
+/// Sources that stay open for a whole study: reading and verifying a set once is enough.
+/// Threads: one caller. Owns: the sources.
+class SourceShelf {
+ public:
+  explicit SourceShelf(Warn warn) : warn_(std::move(warn)) {}
+  const Source& train(const DataSpec& data); ///< The split and subset that the spec names.
+  const Source& test(const DataSpec& data);  ///< The whole test split.
+
+ private:
+  const Source& get(const std::string& key, const DataSpec& data, Split split);
+  Warn warn_;
+  std::map<std::string, std::unique_ptr<Source>> open_;
+};
+
+/// The augmentations as they are switched, for training; for evaluation without those that draw. With u8 rows Normalize is
+/// left to the device (trainer_options).
+std::unique_ptr<Recipe> make_recipe(const Spec& spec, const SourceInfo& source, bool evaluation);
+
+/// [loader] and the batch of [data] for `ranks` ranks of this process.
+LoaderOptions loader_options(const Spec& spec, const Warn& warn);
+/// Reads each sample once, in order: for evaluation.
+LoaderOptions evaluation_options(const Spec& spec, const Source& source, const Warn& warn);
+
+/// [train], with what follows from the data.
+train::TrainOptions trainer_options(const Spec& spec, const SourceInfo& source, const RowFormat& input);
+
+std::uint64_t steps_per_epoch(std::uint64_t samples, std::uint64_t batch, bool drop_last);
+
+}  // namespace millrace

@@ -1,0 +1,190 @@
+// millrace bench loader|step: throughput of the loader without a trainer, and of the trainer without a loader.
+#include <algorithm>
+#include <cstdio>
+#include <optional>
+
+#include <nlohmann/json.hpp>
+
+#include "experiments/commands.h"
+#include "experiments/loader_stats.h"
+#include "pipeline/digest.h"
+#include "pipeline/error.h"
+#include "train/load.h"
+
+namespace millrace {
+namespace {
+
+constexpr double kWarmUpSeconds = 1.2;
+constexpr std::uint64_t kWarmUpBatches = 6;
+constexpr std::size_t kResidentBatches = 32;
+
+/// A consumer that touches what a trainer would: one element of every 4 KiB page.
+std::uint64_t read_pages(const Batch& batch) {
+  std::uint64_t sum = 0;
+  const auto bytes = batch.image_bytes();
+  for (std::size_t i = 0; i < bytes.size(); i += 4096) sum += *const_cast<const volatile std::uint8_t*>(&bytes[i]);
+  return sum;
+}
+
+/// Clocks and counts at one moment.
+struct Mark {
+  SteadyClock::time_point time = SteadyClock::now();
+  double cpu = process_cpu_seconds(), consumer_cpu = thread_cpu_seconds();
+  LoaderReport report;
+  explicit Mark(const Loader& loader) : report(loader.report()) {}
+};
+
+struct LoaderBench {
+  std::uint64_t images = 0, batches = 0, loader_bytes = 0;
+  double seconds = 0, first_batch_seconds = 0, cpu_seconds = 0, warm_up_seconds = 0;
+  std::optional<double> graph_us_per_message;
+  std::string digest;
+  LoaderReport window;
+};
+
+void close_window(LoaderBench& out, const Mark& from, const Mark& to, int workers) {
+  out.seconds = seconds_between(from.time, to.time);
+  out.cpu_seconds = to.cpu - from.cpu;
+  out.window = difference(to.report, from.report);
+  if (workers == 0 || !messages(out.window)) return;
+  // What workers did beside the stages' bodies: taking, passing and waiting for messages.
+  const double rest = out.cpu_seconds - (to.consumer_cpu - from.consumer_cpu) - busy_seconds(out.window);
+  out.graph_us_per_message = std::max(0.0, rest) / double(messages(out.window)) * 1e6;
+}
+
+LoaderBench run_window(const Source& source, const Recipe& recipe, LoaderOptions options, double seconds, const Context& context) {
+  LoaderBench out;
+  options.drop_last = true;
+  const auto made = SteadyClock::now();
+  Loader loader(source, recipe, options);
+  std::stop_callback stopper(context.stop, [&] { loader.request_stop(); });
+  std::optional<Mark> from;
+  std::uint64_t seen = 0;
+  while (auto batch = loader.stream().next()) {
+    read_pages(*batch);
+    const auto now = SteadyClock::now();
+    if (seen++ == 0) out.first_batch_seconds = seconds_between(made, now);
+    if (!from) {
+      out.warm_up_seconds = seconds_between(made, now);
+      if (out.warm_up_seconds >= kWarmUpSeconds && seen >= kWarmUpBatches) from.emplace(loader);
+      continue;
+    }
+    out.images += static_cast<std::uint64_t>(batch->rows());
+    ++out.batches;
+    context.out.progress("bench loader: " + grouped(double(out.images) / seconds_between(from->time, now)) + " images/s");
+    if (seconds_between(from->time, now) < seconds) continue;
+    close_window(out, *from, Mark(loader), options.workers);
+    break;
+  }
+  out.loader_bytes = loader.bytes();
+  return out;
+}
+
+LoaderBench run_epochs(const Source& source, const Recipe& recipe, LoaderOptions options, std::uint64_t epochs, const Context& context) {
+  LoaderBench out;
+  Digest digest(Digest::Of::pixels);
+  options.batches = epochs * steps_per_epoch(source.size(), options.batch, options.drop_last);
+  const auto made = SteadyClock::now();
+  Loader loader(source, recipe, options);
+  std::stop_callback stopper(context.stop, [&] { loader.request_stop(); });
+  const Mark from(loader);
+  while (auto batch = loader.stream().next()) {
+    if (out.batches++ == 0) out.first_batch_seconds = seconds_between(made, SteadyClock::now());
+    digest.add(*batch);
+    out.images += static_cast<std::uint64_t>(batch->rows());
+    context.out.progress("bench loader: " + grouped(double(out.images)) + " images");
+  }
+  close_window(out, from, Mark(loader), options.workers);
+  out.loader_bytes = loader.bytes();
+  out.digest = digest.text();
+  return out;
+}
+
+Json to_json(const LoaderBench& b, const Spec& spec, const SpecArguments& arguments, const Context& context) {
+  Json out;
+  out["images_per_second"] = double(b.images) / b.seconds;
+  out["first_batch_seconds"] = b.first_batch_seconds;
+  out["cpu_seconds_per_1000_images"] = b.cpu_seconds / double(b.images) * 1000;
+  out["peak_rss_bytes"] = peak_rss_bytes();
+  out["loader_bytes"] = b.loader_bytes;
+  out["batches"] = b.batches;
+  if (!b.digest.empty()) out["digest"] = b.digest;
+  out["images"] = b.images;
+  out["seconds"] = b.seconds;
+  out["warm_up_seconds"] = b.warm_up_seconds;
+  out["workers"] = spec.loader.workers;
+  out["batch"] = spec.data.batch;
+  out["graph_us_per_message"] = b.graph_us_per_message ? Json(*b.graph_us_per_message) : Json(nullptr);
+  out["loader"] = to_json(b.window);
+  out["spec"] = arguments.spec;
+  out["spec_digest"] = digest_of(spec);
+  out["commit"] = build_commit();
+  out["host"] = to_json(context.host);
+  out["notes"] = spec.warnings;
+  return out;
+}
+
+void print(const LoaderBench& b, const Spec& spec) {
+  std::printf("%s images/s with %d workers, batch %llu (%s images in %s s; %s s before them were warm-up)\n", grouped(double(b.images) / b.seconds).c_str(), spec.loader.workers,
+              static_cast<unsigned long long>(spec.data.batch), grouped(double(b.images)).c_str(), fixed(b.seconds, 2).c_str(), fixed(b.warm_up_seconds, 2).c_str());
+  std::printf("first batch %s ms after the loader was made; %s CPU s a 1000 images; slots %s, peak resident %s\n", significant(b.first_batch_seconds * 1e3, 3).c_str(),
+              significant(b.cpu_seconds / double(b.images) * 1000, 3).c_str(), bytes_text(double(b.loader_bytes)).c_str(), bytes_text(double(peak_rss_bytes())).c_str());
+  if (b.graph_us_per_message) std::printf("graph: %s us a message beside the stages' own work\n", significant(*b.graph_us_per_message, 3).c_str());
+  if (!b.digest.empty()) std::printf("digest %s\n", b.digest.c_str());
+  std::printf("\n%s", stage_table(b.window).c_str());
+}
+
+}  // namespace
+
+int bench_loader_command(const SpecArguments& arguments, const Context& context) {
+  const Spec spec = read_spec(arguments, context);
+  SourceShelf sources([&](const std::string& text) { context.out.warning(text); });
+  const Source& source = sources.train(spec.data);
+  const auto recipe = make_recipe(spec, source.info(), false);
+  const LoaderOptions options = loader_options(spec, [&](const std::string& text) { context.out.warning(text); });
+  const LoaderBench bench = arguments.epochs ? run_epochs(source, *recipe, options, arguments.epochs, context)
+                                             : run_window(source, *recipe, options, arguments.seconds, context);
+  context.out.clear();
+  if (context.stop.stop_requested()) return 0; // A part of a window is not a result.
+  if (arguments.json) std::printf("%s\n", to_json(bench, spec, arguments, context).dump().c_str());
+  else print(bench, spec);
+  return 0;
+}
+
+int bench_step_command(const SpecArguments& arguments, const Context& context) {
+  const Spec spec = read_spec(arguments, context);
+  SourceShelf sources([&](const std::string& text) { context.out.warning(text); });
+  const Source& source = sources.train(spec.data);
+  const auto recipe = make_recipe(spec, source.info(), false);
+  const auto trainer = train::load().make_trainer(trainer_options(spec, source.info(), recipe->format()));
+  // Real batches, all leased at once: as many slots as batches.
+  LoaderOptions options = loader_options(spec, {});
+  options.workers = std::max(1, options.workers);
+  options.prefetch = kResidentBatches;
+  options.drop_last = true;
+  options.batches = kResidentBatches;
+  Loader loader(source, *recipe, options);
+  std::stop_callback stopper(context.stop, [&] { loader.request_stop(); });
+  std::vector<Batch> resident;
+  while (auto batch = loader.stream().next()) resident.push_back(std::move(*batch));
+  if (context.stop.stop_requested()) return 0;
+  const train::StepBenchmark bench = trainer->bench_step(resident, arguments.seconds, context.stop);
+  if (context.stop.stop_requested()) return 0;
+  if (arguments.json) {
+    const Json out = {{"images_per_second", bench.images_per_second}, {"step_seconds", bench.step_seconds}, {"steps", bench.steps}, {"seconds", bench.seconds},
+                      {"batch", spec.data.batch}, {"phases", to_json(bench.phases)}, {"device", trainer->device()}, {"parameters", trainer->parameters()},
+                      {"spec", arguments.spec}, {"spec_digest", digest_of(spec)}, {"commit", build_commit()}, {"host", to_json(context.host)}, {"notes", spec.warnings}};
+    std::printf("%s\n", out.dump().c_str());
+    return 0;
+  }
+  std::printf("%s images/s on %s resident batches of %llu; a step takes %s us (median of %s) on %s\n\n", grouped(bench.images_per_second).c_str(),
+              std::to_string(resident.size()).c_str(), static_cast<unsigned long long>(spec.data.batch), significant(bench.step_seconds * 1e6, 4).c_str(),
+              grouped(double(bench.steps)).c_str(), trainer->device().c_str());
+  Table table({"phase", "us a step", "%"});
+  for (const auto& [name, value] : to_json(bench.phases).items())
+    table.add({name, significant(value.get<double>() / double(std::max<std::uint64_t>(1, bench.steps)) * 1e6, 3), fixed(100 * value.get<double>() / bench.phases.sum(), 1)});
+  std::printf("%s", table.text().c_str());
+  return 0;
+}
+
+}  // namespace millrace

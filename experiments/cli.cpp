@@ -1,0 +1,79 @@
+#include "experiments/cli.h"
+
+#include <CLI/CLI.hpp>
+
+#include "experiments/commands.h"
+#include "pipeline/error.h"
+
+namespace millrace {
+namespace {
+
+void spec_options(CLI::App& command, SpecArguments& a) {
+  command.add_option("spec", a.spec, "spec file (TOML)")->required()->type_name("SPEC");
+  // One value an occurrence: otherwise a spec after --set would be taken for another assignment.
+  command.add_option("--set", a.sets, "override one key; may be given again")->type_name("KEY=VALUE")->expected(1)->allow_extra_args(false)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+}
+
+void out_option(CLI::App& command, SpecArguments& a) { command.add_option("--out", a.out, "folder of results.jsonl, tables and plots (default: out/<name of the spec>)")->type_name("DIR"); }
+
+void bench_options(CLI::App& command, SpecArguments& a) {
+  spec_options(command, a);
+  command.add_option("--seconds", a.seconds, "length of the measured window (3)")->type_name("S")->check(CLI::Range(0.01, 86400.0));
+  command.add_flag("--json", a.json, "the last line of stdout is one JSON object");
+}
+
+std::string command_line(int argc, char** argv) {
+  std::string out = "millrace";
+  for (int i = 1; i < argc; ++i) out += " " + std::string(argv[i]);
+  return out;
+}
+
+}  // namespace
+
+int run_cli(int argc, char** argv, std::stop_token stop) {
+  CLI::App app("Millrace: an image training pipeline that tells the cost of loading from the cost of computing", "millrace");
+  app.set_version_flag("--version", std::string("millrace ") + version() + " (" + build_commit() + ", " + build_type() + ")");
+  app.require_subcommand(1);
+  SpecArguments a;
+  std::string folder;
+  std::vector<std::string> names;
+
+  auto* train = app.add_subcommand("train", "one training run");
+  spec_options(*train, a);
+  out_option(*train, a);
+  auto* study = app.add_subcommand("study", "a grid of runs: resumable, repetitions interleaved; ends with a table and a plot");
+  spec_options(*study, a);
+  out_option(*study, a);
+  study->add_option("--only", a.only, "keep one value of an axis; may be given again")->type_name("AXIS=VALUE")->expected(1)->allow_extra_args(false)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  auto* bench = app.add_subcommand("bench", "throughput of one part alone");
+  bench->require_subcommand(1);
+  auto* bench_loader = bench->add_subcommand("loader", "the loader, without a trainer");
+  bench_options(*bench_loader, a);
+  bench_loader->add_option("--epochs", a.epochs, "exactly so many epochs from the start, with their digest, in place of a window")->type_name("N")->check(CLI::Range(1, 1 << 20));
+  auto* bench_step = bench->add_subcommand("step", "the trainer, on resident batches");
+  bench_options(*bench_step, a);
+  auto* report = app.add_subcommand("report", "tables and plots of a folder, made again from its results.jsonl");
+  report->add_option("folder", folder, "folder with results.jsonl")->required()->type_name("DIR");
+  auto* data = app.add_subcommand("data", "data sets");
+  data->require_subcommand(1);
+  auto* list = data->add_subcommand("list", "known sets and where they are looked for");
+  auto* check = data->add_subcommand("check", "open sets whole and compare them with what was published");
+  check->add_option("names", names, "sets (default: all that are there)")->type_name("NAME");
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? 0 : exit_code(ErrorKind::usage);
+  }
+  Reporter out;
+  const Context context{stop, out, read_host(), command_line(argc, argv)};
+  if (*train) return train_command(a, context);
+  if (*study) return study_command(a, context);
+  if (*bench_loader) return bench_loader_command(a, context);
+  if (*bench_step) return bench_step_command(a, context);
+  if (*report) return report_command(folder, context);
+  if (*list) return data_list_command(context);
+  return *check ? data_check_command(names, context) : exit_code(ErrorKind::internal);
+}
+
+}  // namespace millrace

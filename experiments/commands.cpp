@@ -1,0 +1,79 @@
+#include "experiments/commands.h"
+
+#include <cstdio>
+#include <filesystem>
+
+#include "experiments/records.h"
+#include "pipeline/error.h"
+
+namespace millrace {
+
+std::pair<std::string, Json> split_assignment(const std::string& text, const char* option) {
+  const auto equals = text.find('=');
+  if (equals == std::string::npos || equals == 0)
+    throw Error(ErrorKind::usage, std::string(option) + ": '" + text + "' is not of the form key=value", "for example " + std::string(option) + " loader.workers=2");
+  return {text.substr(0, equals), parse_value(text.substr(equals + 1))};
+}
+
+Document read_with_sets(const SpecArguments& arguments) {
+  Document document = read_document(arguments.spec);
+  for (const std::string& set : arguments.sets) {
+    const auto [key, value] = split_assignment(set, "--set");
+    override_key(document, key, value, "--set " + key);
+  }
+  return document;
+}
+
+Spec read_spec(const SpecArguments& arguments, const Context& context) {
+  Spec spec = parse_spec(read_with_sets(arguments), context.host.cores);
+  for (const std::string& warning : spec.warnings) context.out.warning(warning);
+  return spec;
+}
+
+std::string out_folder(const SpecArguments& arguments) {
+  return arguments.out.empty() ? (std::filesystem::path("out") / std::filesystem::path(arguments.spec).stem()).string() : arguments.out;
+}
+
+namespace {
+
+std::string percent(const Json& value) { return value.is_number() ? fixed(100 * value.get<double>(), 2) : "-"; }
+
+std::vector<std::string> epoch_cells(const Json& e) {
+  const double wall = e["wall_seconds"];
+  const auto share = [&](double seconds) { return wall > 0 ? fixed(100 * seconds / wall, 1) : "-"; };
+  const Json& p = e["phases"];
+  const double update = p["forward"].get<double>() + p["backward"].get<double>() + p["reduce"].get<double>() + p["optimizer"].get<double>();
+  return {std::to_string(e["epoch"].get<int>()), fixed(wall, 2), grouped(e["images_per_second"]), share(p["wait"]), share(update),
+          share(e["unaccounted_seconds"]), e["loss"].is_number() ? fixed(e["loss"], 4) : "not finite", percent(e["accuracy"])};
+}
+
+}  // namespace
+
+int train_command(const SpecArguments& arguments, const Context& context) {
+  const Spec spec = read_spec(arguments, context);
+  SourceShelf sources([&](const std::string& text) { context.out.warning(text); });
+  sources.train(spec.data); // What is missing shows before a record is begun.
+  const std::string run = digest_of(spec).substr(0, 8) + "-" + now_utc();
+  RecordFile records(out_folder(arguments));
+  if (records.repaired()) context.out.warning(records.path() + ": an unfinished last line was removed");
+  records.append(run_record(spec, context, run, "in memory"));
+  Table table({"epoch", "wall s", "images/s", "wait %", "update %", "unaccounted %", "loss", "accuracy %"});
+  bool done = false;
+  try {
+    done = run_training(spec, sources, context, run, [&](const Json& epoch) {
+      records.append(epoch);
+      table.add(epoch_cells(epoch));
+      context.out.note("epoch " + std::to_string(epoch["epoch"].get<int>()) + ": " + fixed(epoch["wall_seconds"], 2) + " s, " + grouped(epoch["images_per_second"]) +
+                       " images/s, loss " + (epoch["loss"].is_number() ? fixed(epoch["loss"], 4) : "not finite") + ", accuracy " + percent(epoch["accuracy"]) + " %");
+    });
+  } catch (const std::exception& e) {
+    records.append({{"type", "end"}, {"run", run}, {"outcome", "failed"}, {"error", e.what()}});
+    throw;
+  }
+  records.append({{"type", "end"}, {"run", run}, {"outcome", done ? "complete" : "stopped"}, {"ended", now_utc()}});
+  context.out.clear();
+  std::printf("%s%s%s\n", table.text().c_str(), done ? "" : "stopped before the end\n", records.path().c_str());
+  return 0;
+}
+
+}  // namespace millrace

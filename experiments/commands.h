@@ -1,0 +1,38 @@
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "experiments/training.h"
+
+namespace millrace {
+
+/// What stands on the command line, parsed; one struct for the commands that take a spec.
+struct SpecArguments {
+  std::string spec, out;
+  std::vector<std::string> sets;   ///< "key=value"
+  std::vector<std::string> only;   ///< study: "axis=value"
+  double seconds = 3;              ///< bench
+  std::uint64_t epochs = 0;        ///< bench loader: 0 unless given.
+  bool json = false;               ///< bench
+};
+
+// One function a command. Returns the exit status; throws Error for what ends it otherwise.
+int train_command(const SpecArguments& arguments, const Context& context);
+int study_command(const SpecArguments& arguments, const Context& context);
+int bench_loader_command(const SpecArguments& arguments, const Context& context);
+int bench_step_command(const SpecArguments& arguments, const Context& context);
+int report_command(const std::string& folder, const Context& context);
+int data_list_command(const Context& context);
+int data_check_command(const std::vector<std::string>& names, const Context& context);
+
+/// Reads the spec and applies --set. Errors: Error(usage).
+Document read_with_sets(const SpecArguments& arguments);
+/// The same, parsed, its warnings printed.
+Spec read_spec(const SpecArguments& arguments, const Context& context);
+/// "key=value" taken apart at the first "=". Errors: Error(usage).
+std::pair<std::string, Json> split_assignment(const std::string& text, const char* option);
+/// --out, or out/<name of the spec>.
+std::string out_folder(const SpecArguments& arguments);
+
+}  // namespace millrace

@@ -1,0 +1,116 @@
+#include "experiments/keys.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <sstream>
+
+#include "pipeline/error.h"
+
+namespace millrace {
+namespace {
+
+std::string kind_of(const Json& value) {
+  if (value.is_string()) return "the text " + value.dump();
+  if (value.is_boolean() || value.is_number()) return value.dump();
+  if (value.is_array()) return "a list of " + std::to_string(value.size());
+  return "a table";
+}
+
+std::string say(double value) {
+  std::ostringstream out;
+  out << value;
+  return out.str();
+}
+
+template <class T>
+std::string range_text(T low, T high) {
+  if (high >= std::numeric_limits<T>::max()) return say(static_cast<double>(low)) + " or more";
+  return say(static_cast<double>(low)) + " to " + say(static_cast<double>(high));
+}
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string out;
+  for (const auto& w : words) out += (out.empty() ? "" : ", ") + w;
+  return out;
+}
+
+}  // namespace
+
+const Entry* KeyReader::take(const char* name) {
+  known_.emplace_back(name);
+  return section_.find(name);
+}
+
+void KeyReader::mistyped(const Entry& entry, const std::string& expected) const {
+  throw Error(ErrorKind::usage, entry.value_place + ": " + label_ + "." + entry.key + ": expected " + expected + ", found " + kind_of(entry.value));
+}
+
+void KeyReader::boolean(const char* name, bool& value) {
+  const Entry* e = take(name);
+  if (!e) return;
+  if (!e->value.is_boolean()) mistyped(*e, "true or false");
+  value = e->value.get<bool>();
+}
+
+void KeyReader::integer(const char* name, std::int64_t& value, std::int64_t low, std::int64_t high) {
+  const Entry* e = take(name);
+  if (!e) return;
+  const std::string expected = "an integer, " + range_text(low, high);
+  if (!e->value.is_number_integer()) mistyped(*e, expected);
+  const auto v = e->value.get<std::int64_t>();
+  if (v < low || v > high) mistyped(*e, expected);
+  value = v;
+}
+
+void KeyReader::number(const char* name, double& value, double low, double high) {
+  const Entry* e = take(name);
+  if (!e) return;
+  const std::string expected = "a number, " + range_text(low, high);
+  if (!e->value.is_number()) mistyped(*e, expected);
+  const auto v = e->value.get<double>();
+  if (!(v >= low && v <= high) || !std::isfinite(v)) mistyped(*e, expected);
+  value = v;
+}
+
+void KeyReader::text(const char* name, std::string& value, const std::vector<std::string>& allowed) {
+  const Entry* e = take(name);
+  if (!e) return;
+  if (!e->value.is_string()) mistyped(*e, allowed.empty() ? "a text" : "one of " + joined(allowed));
+  const auto v = e->value.get<std::string>();
+  if (!allowed.empty() && std::find(allowed.begin(), allowed.end(), v) == allowed.end()) {
+    const std::string near = nearest(v, allowed);
+    throw Error(ErrorKind::usage, e->value_place + ": " + label_ + "." + e->key + ": '" + v + "' is none of " + joined(allowed),
+                near.empty() ? "" : "did you mean '" + near + "'?");
+  }
+  value = v;
+}
+
+void KeyReader::numbers(const char* name, std::vector<double>& value, std::vector<std::size_t> counts, double low, double high) {
+  const Entry* e = take(name);
+  if (!e) return;
+  std::string sizes;
+  for (std::size_t i = 0; i < counts.size(); ++i) sizes += (i ? i + 1 == counts.size() ? " or " : ", " : "") + std::to_string(counts[i]);
+  const std::string expected = "a list of " + sizes + (sizes == "1" ? " number" : " numbers") + ", each " + range_text(low, high);
+  const Json list = e->value.is_number() ? Json::array({e->value}) : e->value;
+  if (!list.is_array() || std::find(counts.begin(), counts.end(), list.size()) == counts.end()) mistyped(*e, expected);
+  std::vector<double> out;
+  for (const Json& item : list) {
+    if (!item.is_number()) mistyped(*e, expected);
+    out.push_back(item.get<double>());
+    if (!(out.back() >= low && out.back() <= high) || !std::isfinite(out.back())) mistyped(*e, expected);
+  }
+  value = std::move(out);
+}
+
+void KeyReader::finish() const {
+  // toml++ keeps keys by name; the reader of a message looks for the first in the file.
+  for (const Entry& e : section_.entries) {
+    if (std::find(known_.begin(), known_.end(), e.key) != known_.end()) continue;
+    const std::string near = nearest(e.key, known_);
+    throw Error(ErrorKind::usage, e.key_place + ": unknown key '" + label_ + "." + e.key + "'",
+                near.empty() ? "keys here: " + joined(known_) : "did you mean '" + label_ + "." + near + "'?");
+  }
+}
+
+}  // namespace millrace

@@ -1,0 +1,25 @@
+#pragma once
+#include <string>
+
+#include "experiments/json.h"
+#include "pipeline/loader.h"
+
+namespace millrace {
+
+/// What happened between two reports of the same loader.
+LoaderReport difference(const LoaderReport& after, const LoaderReport& before);
+
+/// stages: {name: {messages, images, busy_seconds, us_per_image, p50_us, p99_us}}, queue: {...}, and the counts.
+Json to_json(const LoaderReport& report);
+
+/// The stages' clocks as a table for the terminal.
+std::string stage_table(const LoaderReport& report);
+
+/// A quantile of the time a message takes, in microseconds: the upper edge of its bucket (a factor of 2 wide).
+double quantile_us(const StageStats& stats, double q);
+
+/// Sum of the stages' busy time, each second once (`read` lies inside `decode`), and of their messages.
+double busy_seconds(const LoaderReport& report);
+std::uint64_t messages(const LoaderReport& report);
+
+}  // namespace millrace

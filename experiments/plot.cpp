@@ -1,0 +1,177 @@
+#include "experiments/plot.h"
+
+#include <spawn.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <sstream>
+
+#include "experiments/terminal.h"
+
+extern char** environ;
+
+namespace millrace {
+namespace {
+
+// Colour-blind safe (Okabe and Ito, 2008), one a phase: waiting stands out against the work.
+const std::map<std::string, const char*> kColours{{"wait", "#D55E00"},      {"upload", "#CC79A7"}, {"forward", "#56B4E9"}, {"backward", "#0072B2"},
+                                                  {"reduce", "#999999"},    {"optimizer", "#009E73"}, {"other", "#F0E442"},  {"unaccounted", "#000000"}};
+const char* const kLines[] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#999999"};
+
+std::string quoted(std::string text) {
+  std::erase_if(text, [](char c) { return c == '"' || c == '\\' || static_cast<unsigned char>(c) < 32; });
+  return "\"" + text + "\"";
+}
+
+/// The axis along x: workers where they vary, otherwise the first that does.
+std::string x_axis(const std::vector<CellSummary>& cells) {
+  std::string first;
+  for (const auto& [key, value] : cells.front().cell) {
+    const bool varies = std::any_of(cells.begin(), cells.end(), [&, k = &key, v = &value](const CellSummary& s) {
+      return std::any_of(s.cell.begin(), s.cell.end(), [&](const auto& pair) { return pair.first == *k && pair.second != *v; });
+    });
+    if (varies && key == "loader.workers") return key;
+    if (varies && first.empty()) first = key;
+  }
+  return first.empty() && !cells.front().cell.empty() ? cells.front().cell.front().first : first;
+}
+
+struct Group {
+  std::string label;
+  std::vector<const CellSummary*> cells;
+};
+std::vector<Group> groups_of(const std::vector<CellSummary>& cells, const std::string& x) {
+  std::vector<Group> groups;
+  for (const CellSummary& cell : cells) {
+    if (cell.runs.empty()) continue;
+    const std::string label = cell_label(cell.cell, x);
+    auto it = std::find_if(groups.begin(), groups.end(), [&](const Group& g) { return g.label == label; });
+    if (it == groups.end()) it = groups.insert(groups.end(), Group{label, {}});
+    it->cells.push_back(&cell);
+  }
+  return groups;
+}
+
+std::string x_value(const CellSummary& cell, const std::string& x) {
+  for (const auto& [key, value] : cell.cell)
+    if (key == x) return value_text(value);
+  return "";
+}
+
+/// Phases that are at least a thousandth of some bar.
+std::vector<std::string> visible_phases(const std::vector<CellSummary>& cells) {
+  std::vector<std::string> out;
+  for (const auto& [name, value] : cells.front().us_per_image) {
+    const bool visible = std::any_of(cells.begin(), cells.end(), [&, n = &name](const CellSummary& s) {
+      double sum = 0, mine = 0;
+      for (const auto& [other, us] : s.us_per_image) sum += us, mine += other == *n ? us : 0;
+      return mine > 1e-3 * sum;
+    });
+    if (visible) out.push_back(name);
+  }
+  return out;
+}
+
+double phase_us(const CellSummary& cell, const std::string& name) {
+  for (const auto& [n, us] : cell.us_per_image)
+    if (n == name) return std::max(0.0, us);
+  return 0;
+}
+
+bool run_gnuplot(const std::string& folder, const std::string& terminal, const std::string& file, std::string& error) {
+  const std::string setup = "set terminal " + terminal + "; set output '" + file + "'";
+  std::string program = "gnuplot", flag = "-e", script = "plot.gp", set = setup;
+  char* arguments[] = {program.data(), flag.data(), set.data(), script.data(), nullptr};
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addchdir_np(&actions, folder.c_str());
+  pid_t child = 0;
+  const int failure = posix_spawnp(&child, "gnuplot", &actions, nullptr, arguments, environ);
+  posix_spawn_file_actions_destroy(&actions);
+  int status = 0;
+  if (failure == 0) waitpid(child, &status, 0);
+  if (failure == 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0) return true;
+  error = failure == ENOENT || (WIFEXITED(status) && WEXITSTATUS(status) == 127) ? "gnuplot is not installed (apt-get install gnuplot-nox): no plot"
+                                                                                 : "gnuplot failed on " + folder + "/plot.gp";
+  return false;
+}
+
+}  // namespace
+
+std::string plot_program(const std::vector<CellSummary>& all, const std::string& title) {
+  std::vector<CellSummary> cells;
+  std::copy_if(all.begin(), all.end(), std::back_inserter(cells), [](const CellSummary& s) { return !s.runs.empty(); });
+  if (cells.empty()) return {};
+  const std::string x = x_axis(cells);
+  const auto groups = groups_of(cells, x);
+  const auto phases = visible_phases(cells);
+  std::ostringstream data, rates, bars, ticks;
+  double top = 0;
+  int column = 0;
+  // One column a cell, a gap between groups; both panels share it.
+  for (std::size_t g = 0; g < groups.size(); ++g) {
+    const int begin = column;
+    for (const CellSummary* cell : groups[g].cells) {
+      const Spread& r = cell->images_per_second;
+      data << column << " " << r.median << " " << r.low << " " << r.high;
+      for (const std::string& phase : phases) data << " " << phase_us(*cell, phase);
+      data << "\n";
+      ticks << (column ? ", " : "") << quoted(x_value(*cell, x)) << " " << column;
+      top = std::max(top, r.high);
+      ++column;
+    }
+    data << "\n\n";
+    rates << "set label " << g + 1 << " " << quoted(groups[g].label) << " at first " << (begin + column - 1) / 2.0 << ", graph 1.06 center font \",11\"\n";
+    if (g + 1 < groups.size()) ticks << ", \"\" " << column++;
+  }
+  std::ostringstream lines;
+  for (std::size_t g = 0; g < groups.size(); ++g) {
+    lines << (g ? ", " : "") << "$cells index " << g << " using 1:2:3:4 with yerrorlines lw 2 pt 7 ps 0.9 lc rgb \"" << kLines[g % std::size(kLines)] << "\" notitle, "
+          << "$cells index " << g << " using 1:2:(sprintf(\"%.3gk\", $2/1000)) with labels offset 0,1 font \",9\" notitle";
+  }
+  // Stacked by hand: the tallest sum is drawn first, so that each colour shows its own part.
+  for (std::size_t p = phases.size(); p-- > 0;) {
+    std::string sum;
+    for (std::size_t k = 0; k <= p; ++k) sum += (k ? "+" : "") + std::string("$") + std::to_string(5 + k);
+    bars << (p + 1 < phases.size() ? ", " : "") << "$cells using 1:(" << sum << ") with boxes lc rgb \"" << kColours.at(phases[p]) << "\" title " << quoted(phases[p]);
+  }
+  std::ostringstream out;
+  out << "# Made by `millrace report` from results.jsonl. gnuplot -e \"set terminal pngcairo size 1000,760; set output 'plot.png'\" plot.gp\n"
+      << "$cells << EOD\n" << data.str() << "EOD\n"
+      << "set multiplot layout 2,1 title " << quoted(title) << " font \",14\"\n"
+      << "set lmargin 11; set rmargin 16; set tmargin 2.5; set bmargin 2\n"
+      << "set xrange [-0.6:" << column - 0.4 << "]\nset xtics (" << ticks.str() << ") nomirror scale 0\n"
+      << "set grid ytics lc rgb \"#DDDDDD\"; set border 3; set ytics nomirror; set format y \"%.0s%c\"\n"
+      << "set ylabel \"images/s\"; set yrange [0:" << top * 1.2 << "]\n" << rates.str()
+      << "plot " << lines.str() << "\n"
+      << "set ylabel \"µs an image\"; set yrange [0:*]; set format y \"%g\"; set bmargin 3.5\n"
+      << "set xlabel " << quoted(axis_name(x)) << "\nset boxwidth 0.7; set style fill solid 1.0 noborder\nset key at screen 0.99, screen 0.44 right top vertical invert samplen 1 width -2\n"
+      << "plot " << bars.str() << "\nunset multiplot\n";
+  return out.str();
+}
+
+std::vector<std::string> write_plot(const std::string& folder, const std::vector<CellSummary>& cells, const std::string& title,
+                                    const std::function<void(const std::string&)>& warn) {
+  const std::string program = plot_program(cells, title);
+  if (program.empty()) return {};
+  std::ofstream(std::filesystem::path(folder) / "plot.gp") << program;
+  std::vector<std::string> files;
+  const std::size_t width = std::clamp<std::size_t>(300 + 55 * cells.size(), 760, 1800);
+  const std::string size = "size " + std::to_string(width) + ",760 enhanced font 'sans,11'";
+  for (const auto& [terminal, file] : {std::pair{"svg " + size + " background rgb 'white'", "plot.svg"}, std::pair{"pngcairo " + size, "plot.png"}}) {
+    std::string error;
+    if (!run_gnuplot(folder, terminal, file, error)) {
+      warn(error);
+      break;
+    }
+    files.push_back((std::filesystem::path(folder) / file).string());
+  }
+  return files;
+}
+
+}  // namespace millrace

@@ -1,0 +1,71 @@
+#include "experiments/records.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+#include "pipeline/error.h"
+
+namespace millrace {
+namespace {
+
+std::string file_of(const std::string& folder) { return (std::filesystem::path(folder) / "results.jsonl").string(); }
+
+/// Length of the file up to and with its last newline.
+off_t whole_lines(int descriptor) {
+  off_t end = lseek(descriptor, 0, SEEK_END);
+  char c = 0;
+  while (end > 0 && pread(descriptor, &c, 1, end - 1) == 1 && c != '\n') --end;
+  return end;
+}
+
+}  // namespace
+
+RecordFile::RecordFile(const std::string& folder) : path_(file_of(folder)) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) throw Error(ErrorKind::usage, folder + ": cannot be made: " + error.message(), "name another folder with --out");
+  descriptor_ = open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  if (descriptor_ < 0) throw Error(ErrorKind::usage, path_ + ": cannot be written: " + std::strerror(errno), "name another folder with --out");
+  const off_t size = lseek(descriptor_, 0, SEEK_END), whole = whole_lines(descriptor_);
+  repaired_ = whole < size && ftruncate(descriptor_, whole) == 0;
+}
+
+RecordFile::~RecordFile() {
+  if (descriptor_ >= 0) close(descriptor_);
+}
+
+void RecordFile::append(const Json& record) {
+  const std::string line = record.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  const ssize_t written = write(descriptor_, line.data(), line.size());
+  if (written != static_cast<ssize_t>(line.size()))
+    throw Error(ErrorKind::usage, path_ + ": a line could not be written whole: " + std::strerror(written < 0 ? errno : ENOSPC), "is the disk full?");
+}
+
+std::vector<Json> read_records(const std::string& folder, bool may_lack) {
+  const std::string path = file_of(folder);
+  std::ifstream in(path);
+  std::vector<Json> out;
+  if (!in) {
+    if (may_lack) return out;
+    throw Error(ErrorKind::data, path + ": no such file", "name the folder that a study or training run wrote (--out)");
+  }
+  std::size_t number = 0;
+  for (std::string line; std::getline(in, line);) {
+    ++number;
+    const bool unfinished = in.eof();
+    Json record = Json::parse(line, nullptr, false);
+    if (record.is_object()) {
+      out.push_back(std::move(record));
+    } else if (!unfinished) {
+      throw Error(ErrorKind::data, path + ":" + std::to_string(number) + ": not a JSON object", "remove the line, or start in another folder");
+    }
+  }
+  return out;
+}
+
+}  // namespace millrace

@@ -1,0 +1,126 @@
+#include "experiments/report.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <set>
+
+#include "experiments/comparison.h"
+#include "experiments/plot.h"
+#include "experiments/records.h"
+#include "experiments/terminal.h"
+#include "pipeline/error.h"
+
+namespace millrace {
+namespace {
+
+std::vector<std::string> axis_keys(const std::vector<CellSummary>& cells) {
+  std::vector<std::string> keys;
+  for (const CellSummary& s : cells)
+    for (const auto& [key, value] : s.cell)
+      if (std::find(keys.begin(), keys.end(), key) == keys.end()) keys.push_back(key);
+  return keys;
+}
+
+std::string accuracy_text(const Spread& accuracy) {
+  if (!accuracy.count) return "-";
+  std::string out = fixed(100 * accuracy.median, 2);
+  if (accuracy.count > 1) out += " (" + fixed(100 * accuracy.low, 2) + "-" + fixed(100 * accuracy.high, 2) + ")";
+  return out;
+}
+
+Table result_table(const std::vector<CellSummary>& cells) {
+  const auto keys = axis_keys(cells);
+  std::vector<std::string> header;
+  for (const auto& key : keys) header.push_back(axis_name(key));
+  for (const char* h : {"runs", "images/s", "total s", "load ms/step", "update ms/step", "wait %", "unaccounted %", "accuracy %", "verdict"}) header.emplace_back(h);
+  Table table(header);
+  for (const CellSummary& s : cells) {
+    std::vector<std::string> row;
+    for (const auto& key : keys) {
+      const auto it = std::find_if(s.cell.begin(), s.cell.end(), [&](const auto& pair) { return pair.first == key; });
+      row.push_back(it == s.cell.end() ? "-" : value_text(it->second));
+    }
+    row.push_back(std::to_string(s.runs.size()) + (s.failed ? " + " + std::to_string(s.failed) + " failed" : ""));
+    const bool any = !s.runs.empty();
+    for (const auto& text : {text_of(s.images_per_second), text_of(s.total_seconds), text_of(s.load_ms, 3), text_of(s.update_ms, 3)}) row.push_back(text);
+    row.push_back(any ? fixed(100 * s.wait_share, 1) : "-");
+    row.push_back(any ? fixed(100 * s.unaccounted.median, 2) : "-");
+    row.push_back(accuracy_text(s.accuracy));
+    row.push_back(any ? verdict(s.wait_share) : "-");
+    table.add(std::move(row));
+  }
+  return table;
+}
+
+std::string findings_text(const std::vector<Finding>& findings) {
+  std::string out;
+  for (const Finding& f : findings) out += "* **" + f.detector + "** " + f.text + "\n";
+  return out;
+}
+
+/// Provenance that all runs share, or how many there are.
+std::string provenance(const StudyResults& results) {
+  std::set<std::string> commits, hosts, torches;
+  for (const RunResult& run : results.runs) {
+    commits.insert(run.run.value("commit", "?"));
+    const Json host = run.run.value("host", Json::object());
+    hosts.insert(host.value("cpu", "?") + ", " + std::to_string(host.value("cores", 0)) + " cores");
+    torches.insert(run.run.value("versions", Json::object()).value("torch", "?"));
+  }
+  const auto list = [](const std::set<std::string>& s) {
+    std::string out;
+    for (const auto& v : s) out += (out.empty() ? "" : "; ") + v;
+    return out;
+  };
+  return "Machine: " + list(hosts) + ". Commit: " + list(commits) + ". torch " + list(torches) + ". First run " + results.runs.front().run.value("started", "?") + ".";
+}
+
+std::string failures(const StudyResults& results) {
+  std::string out;
+  for (const RunResult& run : results.runs)
+    if (run.outcome == "failed") out += "* " + cell_label(run.cell) + ": " + run.error + "\n";
+  return out.empty() ? "" : "\n## Runs that failed\n\n" + out;
+}
+
+}  // namespace
+
+Report write_report(const std::string& folder, const std::function<void(const std::string&)>& warn) {
+  const StudyResults results = collect(read_records(folder));
+  const std::vector<CellSummary> cells = summarize(results);
+  if (std::none_of(cells.begin(), cells.end(), [](const CellSummary& s) { return !s.runs.empty(); }))
+    throw Error(ErrorKind::data, folder + ": results.jsonl holds no finished run", "failed runs are recorded there with their errors");
+  const Json study = results.study.is_object() ? results.study : Json::object();
+  const std::string name = study.value("name", std::filesystem::path(folder).filename().string());
+  const Table table = result_table(cells);
+  const auto own = judge_own(cells);
+
+  Report report;
+  report.files = write_plot(folder, cells, name, warn);
+  std::string md = "# " + name + "\n\n";
+  if (const std::string scale = study.value("scale", ""); !scale.empty()) md += "Scaled down: " + scale + "\n\n";
+  md += provenance(results) + "\n\n" + table.markdown() +
+        "\nimages/s without the first epoch; medians, with the range of repetitions in brackets. total: training of all epochs, without evaluation. load: waiting for a batch; update: upload, forward, backward, "
+        "reduce, optimizer.\n";
+  if (!report.files.empty()) md += "\n![images/s, and where the time of an image goes](plot.svg)\n";
+  md += "\n## What the numbers say\n\n" + findings_text(own);
+  report.terminal = table.text() + "\n";
+  for (const Finding& f : own) report.terminal += f.detector + "  " + f.text + "\n";
+  if (study.contains("published")) {
+    const Json& published = study["published"];
+    const auto both = judge_both(published, cells);
+    md += "\n## Beside the published figures\n\n" + published.value("title", "") + ".\n\n" + side_by_side(published, cells) + "\n" + findings_text(both);
+    md += "\n## What the published figures say by themselves\n\n" + findings_text(judge_published(published));
+    for (const Finding& f : both) report.terminal += f.detector + "  " + f.text + "\n";
+  }
+  md += failures(results);
+  const std::string path = (std::filesystem::path(folder) / "report.md").string();
+  std::ofstream(path) << md;
+  report.files.insert(report.files.begin(), path);
+  report.terminal += "\nwritten:";
+  for (const std::string& file : report.files) report.terminal += " " + file;
+  report.terminal += "\n";
+  return report;
+}
+
+}  // namespace millrace

@@ -1,0 +1,162 @@
+#include "experiments/results.h"
+
+#include <algorithm>
+#include <map>
+
+#include "experiments/terminal.h"
+
+namespace millrace {
+namespace {
+
+double number(const Json& object, const char* key) {
+  const auto it = object.find(key);
+  return it != object.end() && it->is_number() ? it->get<double>() : 0;
+}
+
+double phase(const Json& epoch, const char* name) {
+  const auto it = epoch.find("phases");
+  return it == epoch.end() ? 0 : number(*it, name);
+}
+
+double sum(const RunResult& run, const char* key) {
+  double out = 0;
+  for (const Json& e : run.epochs) out += number(e, key);
+  return out;
+}
+
+double sum_phase(const RunResult& run, const char* name) {
+  double out = 0;
+  for (const Json& e : run.epochs) out += phase(e, name);
+  return out;
+}
+
+/// The first epoch starts threads and touches memory for the first time: it is no rate.
+double steady_rate(const RunResult& run) {
+  double images = 0, seconds = 0;
+  for (std::size_t i = run.epochs.size() > 1 ? 1 : 0; i < run.epochs.size(); ++i) {
+    images += number(run.epochs[i], "images");
+    seconds += number(run.epochs[i], "wall_seconds");
+  }
+  return seconds > 0 ? images / seconds : 0;
+}
+
+double spec_number(const RunResult& run, const char* table, const char* key) {
+  const Json spec = run.run.value("spec", Json::object());
+  return number(spec.value(table, Json::object()), key);
+}
+
+template <class F>
+Spread over(const std::vector<const RunResult*>& runs, F&& f) {
+  std::vector<double> values;
+  for (const RunResult* run : runs) values.push_back(f(*run));
+  return Spread::of(std::move(values));
+}
+
+Spread accuracies(const std::vector<const RunResult*>& runs) {
+  std::vector<double> values;
+  for (const RunResult* run : runs)
+    for (auto e = run->epochs.rbegin(); e != run->epochs.rend(); ++e)
+      if (const auto it = e->find("accuracy"); it != e->end() && it->is_number()) {
+        values.push_back(it->get<double>());
+        break;
+      }
+  return Spread::of(std::move(values));
+}
+
+void fill(CellSummary& s) {
+  if (s.runs.empty()) return;
+  const RunResult& first = *s.runs.front();
+  for (const char* key : {"batch", "batch_per_rank", "batch_per_node"})
+    if (const double b = spec_number(first, "data", key); b > 0) s.batch = b;
+  s.workers = spec_number(first, "loader", "workers");
+  const auto per_step = [](const RunResult& r, double seconds) { return seconds / std::max(1.0, sum(r, "steps")) * 1e3; };
+  s.images_per_second = over(s.runs, steady_rate);
+  s.total_seconds = over(s.runs, [](const RunResult& r) { return sum(r, "wall_seconds"); });
+  s.load_ms = over(s.runs, [&](const RunResult& r) { return per_step(r, sum_phase(r, "wait")); });
+  s.update_ms = over(s.runs, [&](const RunResult& r) {
+    double seconds = 0;
+    for (const char* name : {"upload", "forward", "backward", "reduce", "optimizer"}) seconds += sum_phase(r, name);
+    return per_step(r, seconds);
+  });
+  s.accuracy = accuracies(s.runs);
+  s.unaccounted = over(s.runs, [](const RunResult& r) { return sum(r, "unaccounted_seconds") / std::max(1e-9, sum(r, "wall_seconds")); });
+  s.wait_share = over(s.runs, [](const RunResult& r) { return sum_phase(r, "wait") / std::max(1e-9, sum(r, "wall_seconds")); }).median;
+  const auto us = [&](const char* name, auto&& total) {
+    s.us_per_image.emplace_back(name, over(s.runs, [&](const RunResult& r) { return total(r) / std::max(1.0, sum(r, "images")) * 1e6; }).median);
+  };
+  for (const char* name : {"wait", "upload", "forward", "backward", "reduce", "optimizer", "other"}) us(name, [name](const RunResult& r) { return sum_phase(r, name); });
+  us("unaccounted", [](const RunResult& r) { return sum(r, "unaccounted_seconds"); });
+}
+
+/// Where a cell stands in the grid: the index of its value on each axis.
+std::vector<std::size_t> place_in(const Json& axes, const Cell& cell) {
+  std::vector<std::size_t> out;
+  if (!axes.is_object()) return out;
+  for (const auto& [key, values] : axes.items()) {
+    const auto mine = std::find_if(cell.begin(), cell.end(), [&, k = &key](const auto& pair) { return pair.first == *k; });
+    if (mine == cell.end() || !values.is_array()) continue;
+    out.push_back(static_cast<std::size_t>(std::find(values.begin(), values.end(), mine->second) - values.begin()));
+  }
+  return out;
+}
+
+}  // namespace
+
+StudyResults collect(const std::vector<Json>& records) {
+  StudyResults out;
+  std::map<std::string, std::size_t> at;
+  for (const Json& record : records) {
+    const std::string type = record.value("type", ""), name = record.value("run", "");
+    if (type == "study") {
+      out.study = record;
+    } else if (type == "run") {
+      const auto [it, fresh] = at.emplace(name, out.runs.size());
+      if (fresh) out.runs.emplace_back();
+      RunResult& run = out.runs[it->second];
+      run = {};
+      run.run = record;
+      run.repetition = record.value("repetition", 0);
+      run.cell = record.contains("cell") ? cell_from(record["cell"]) : Cell{{"run", name}};
+    } else if (const auto it = at.find(name); it != at.end()) {
+      RunResult& run = out.runs[it->second];
+      if (type == "epoch" && record.value("complete", true)) run.epochs.push_back(record);
+      if (type == "end") {
+        run.outcome = record.value("outcome", "");
+        run.error = record.value("error", "");
+      }
+    }
+  }
+  return out;
+}
+
+Spread Spread::of(std::vector<double> values) {
+  if (values.empty()) return {};
+  std::sort(values.begin(), values.end());
+  const std::size_t n = values.size();
+  return {n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2, values.front(), values.back(), n};
+}
+
+std::string text_of(const Spread& s, int digits) {
+  if (s.count == 0) return "-";
+  std::string out = significant(s.median, digits);
+  if (s.count > 1) out += " (" + significant(s.low, digits) + "-" + significant(s.high, digits) + ")";
+  return out;
+}
+
+std::vector<CellSummary> summarize(const StudyResults& results) {
+  std::vector<CellSummary> out;
+  for (const RunResult& run : results.runs) {
+    auto it = std::find_if(out.begin(), out.end(), [&](const CellSummary& s) { return s.cell == run.cell; });
+    if (it == out.end()) it = out.insert(out.end(), CellSummary{.cell = run.cell});
+    if (run.complete() && !run.epochs.empty()) it->runs.push_back(&run);
+    else if (run.outcome == "failed") ++it->failed;
+  }
+  const Json axes = results.study.is_object() ? results.study.value("axes", Json::object()) : Json::object();
+  std::stable_sort(out.begin(), out.end(), [&](const CellSummary& a, const CellSummary& b) { return place_in(axes, a.cell) < place_in(axes, b.cell); });
+  for (CellSummary& s : out) fill(s);
+  return out;
+}
+
+const char* verdict(double wait_share) { return wait_share > 0.5 ? "loader-bound" : wait_share < 0.1 ? "compute-bound" : "between"; }
+
+}  // namespace millrace

@@ -1,0 +1,59 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "experiments/grid.h"
+
+namespace millrace {
+
+/// One run as its records tell it.
+struct RunResult {
+  Json run;                  ///< Its provenance.
+  std::vector<Json> epochs;
+  std::string outcome;       ///< complete, failed, stopped; empty: the process ended without a word.
+  std::string error;
+  Cell cell;
+  int repetition = 0;
+  bool complete() const { return outcome == "complete"; }
+};
+
+/// results.jsonl, read. A run begun anew under the same name replaces the earlier attempt.
+struct StudyResults {
+  Json study;                ///< The latest study record, or null.
+  std::vector<RunResult> runs;
+};
+StudyResults collect(const std::vector<Json>& records);
+
+/// Median and range of some repetitions.
+struct Spread {
+  double median = 0, low = 0, high = 0;
+  std::size_t count = 0;
+  static Spread of(std::vector<double> values);
+};
+/// "12,345", or "12,345 (11,900-12,800)" where there is more than one.
+std::string text_of(const Spread& spread, int digits = 4);
+
+/// One cell of the grid over its complete repetitions. Times are of training alone, without evaluation.
+struct CellSummary {
+  Cell cell;
+  std::vector<const RunResult*> runs;
+  std::size_t failed = 0;
+  double batch = 0, workers = 0;
+  Spread images_per_second;  ///< Without the first epoch, where there are more.
+  Spread total_seconds;      ///< All epochs.
+  Spread load_ms, update_ms; ///< A step: waiting; upload, forward, backward, reduce and optimizer.
+  Spread accuracy;           ///< Of the last epoch that has one; count 0: none.
+  Spread unaccounted;        ///< Share of the wall.
+  std::vector<std::pair<std::string, double>> us_per_image; ///< Median of each phase; the last is "unaccounted".
+  double wait_share = 0;     ///< Median.
+};
+
+/// In the grid's order. Without a study each run is a cell of its own.
+std::vector<CellSummary> summarize(const StudyResults& results);
+
+/// loader-bound: over half of the wall is waiting; compute-bound: under a tenth.
+const char* verdict(double wait_share);
+
+}  // namespace millrace

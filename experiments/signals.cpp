@@ -1,0 +1,46 @@
+#include "experiments/signals.h"
+
+#include <csignal>
+#include <ctime>
+#include <unistd.h>
+
+namespace millrace {
+namespace {
+
+sigset_t watched() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGTERM);
+  return set;
+}
+
+}  // namespace
+
+Signals::Signals(std::chrono::milliseconds patience) {
+  const sigset_t set = watched();
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  thread_ = std::thread([this, patience] { wait(patience); });
+}
+
+Signals::~Signals() {
+  done_ = true;
+  // A thread-directed signal wakes the waiter; nobody else can receive it.
+  pthread_kill(thread_.native_handle(), SIGTERM);
+  thread_.join();
+}
+
+void Signals::wait(std::chrono::milliseconds patience) {
+  const sigset_t set = watched();
+  int signal = 0;
+  sigwait(&set, &signal);
+  if (done_) return;
+  received_ = signal;
+  // On a thread of its own: a callback that blocks must not make this one deaf.
+  std::thread([stop = stop_]() mutable { stop.request_stop(); }).detach();
+  const timespec limit{patience.count() / 1000, (patience.count() % 1000) * 1'000'000};
+  sigtimedwait(&set, nullptr, &limit);
+  if (!done_) _exit(128 + signal);
+}
+
+}  // namespace millrace

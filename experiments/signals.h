@@ -1,0 +1,31 @@
+#pragma once
+#include <atomic>
+#include <chrono>
+#include <stop_token>
+#include <thread>
+
+namespace millrace {
+
+/// Turns SIGINT and SIGTERM into a stop request. Made first in main, before any other thread, because threads inherit the
+/// signal mask. A second signal ends the process at once; so does a stop that takes longer than `patience`. Records are
+/// whole in either case: each line is one write.
+/// Threads: made and destroyed by main; token() and received() from any.
+class Signals {
+ public:
+  explicit Signals(std::chrono::milliseconds patience = std::chrono::milliseconds(900));
+  ~Signals();
+  Signals(const Signals&) = delete;
+  Signals& operator=(const Signals&) = delete;
+
+  std::stop_token token() const { return stop_.get_token(); }
+  int received() const { return received_; } ///< The signal's number, or 0.
+
+ private:
+  void wait(std::chrono::milliseconds patience);
+  std::stop_source stop_;
+  std::atomic<int> received_{0};
+  std::atomic<bool> done_{false};
+  std::thread thread_;
+};
+
+}  // namespace millrace

@@ -1,0 +1,249 @@
+#include "experiments/spec.h"
+
+#include <algorithm>
+#include <limits>
+
+#include <xxhash.h>
+
+#include "experiments/keys.h"
+#include "experiments/operations.h"
+#include "pipeline/error.h"
+
+namespace millrace {
+namespace {
+
+constexpr std::int64_t kMaxInt = std::numeric_limits<std::int64_t>::max();
+constexpr double kMaxReal = std::numeric_limits<double>::max();
+
+constexpr const char* kBatchKeys[] = {"batch", "batch_per_rank", "batch_per_node"};
+
+void batch(Keys& keys, DataSpec& s) {
+  for (int unit = 0; unit < 3; ++unit) {
+    const bool active = static_cast<int>(s.batch_unit) == unit;
+    if (!keys.reading() && !active) continue;
+    std::uint64_t rows = s.batch;
+    keys.whole(kBatchKeys[unit], rows, 1, 1 << 24);
+    if (!keys.reading() || !keys.has(kBatchKeys[unit])) continue;
+    s.batch_unit = static_cast<BatchUnit>(unit);
+    s.batch = rows;
+  }
+}
+
+void visit(Keys& keys, DataSpec& s) {
+  keys.text("name", s.name, data_names());
+  keys.text("path", s.path, {});
+  keys.text("split", s.split, {"train", "test"});
+  keys.whole("subset", s.subset, 0, kMaxInt);
+  keys.whole("subset_seed", s.subset_seed, 0, 0xFFFFFFFF);
+  keys.choice<CifarOptions::Labels>("labels", s.labels, {{"fine", CifarOptions::Labels::fine}, {"coarse", CifarOptions::Labels::coarse}});
+  batch(keys, s);
+  keys.choice<Layout>("layout", s.layout, {{"nchw", Layout::nchw}, {"nhwc", Layout::nhwc}});
+  keys.choice<Dtype>("dtype", s.dtype, {{"f32", Dtype::f32}, {"u8", Dtype::u8}});
+  keys.choice<Verify>("verify", s.verify, {{"strict", Verify::strict}, {"warn", Verify::warn}, {"off", Verify::off}});
+}
+
+void visit(Keys& keys, LoaderSpec& s) {
+  keys.whole("workers", s.workers, 0, 1024);
+  keys.whole("prefetch", s.prefetch, 1, 1024);
+  keys.whole("seed", s.seed, 0, kMaxInt);
+  keys.choice<Sampler>("sampler", s.sampler, {{"shuffled", Sampler::shuffled}, {"sequential", Sampler::sequential}});
+  keys.boolean("drop_last", s.drop_last);
+  keys.number("extra_us_per_image", s.extra_us_per_image, 0, 1e7);
+  keys.choice<MemoryKind>("memory", s.memory,
+                          {{"auto", MemoryKind::automatic}, {"pageable", MemoryKind::pageable}, {"page-locked", MemoryKind::page_locked}});
+  keys.choice<OnBadSample>("on_bad_sample", s.on_bad_sample,
+                           {{"fail", OnBadSample::fail}, {"skip", OnBadSample::skip}, {"substitute", OnBadSample::substitute}});
+  keys.number("max_bad", s.max_bad, 0, 1e15);
+}
+
+void betas(Keys& keys, train::TrainOptions& o) {
+  std::vector<double> v{o.beta1, o.beta2};
+  keys.numbers("betas", v, {2}, 0, 1);
+  o.beta1 = v[0];
+  o.beta2 = v[1];
+}
+
+void visit(Keys& keys, TrainSpec& s) {
+  train::TrainOptions& o = s.options;
+  keys.text("model", o.model, {"toy", "lenet", "sleep"});
+  keys.whole("padding", o.padding, 0, 2);
+  keys.whole("epochs", s.epochs, 1, 1 << 20);
+  keys.whole("steps", s.steps, 0, kMaxInt);
+  keys.whole("evaluate_every", s.evaluate_every, 0, 1 << 20);
+  keys.text("optimizer", o.optimizer, {"sgd", "adam", "adamw"});
+  keys.number("lr", o.lr, 0, 1e6);
+  keys.number("momentum", o.momentum, 0, 1);
+  keys.boolean("nesterov", o.nesterov);
+  keys.number("weight_decay", o.weight_decay, 0, 1e6);
+  betas(keys, o);
+  keys.number("eps", o.eps, 0, 1);
+  keys.text("device", o.device, {});
+  keys.whole("threads", o.threads, 0, 1024);
+  keys.choice<train::Precision>("precision", o.precision, {{"fp32", train::Precision::fp32}, {"bf16", train::Precision::bf16}});
+  keys.whole("seed", o.seed, 0, kMaxInt);
+  keys.number("step_microseconds", o.step_microseconds, 0, 1e8);
+}
+
+[[noreturn]] void refuse(const std::string& place, const std::string& what, const std::string& hint = {}) {
+  throw Error(ErrorKind::usage, place + ": " + what, hint);
+}
+
+AugmentSpec read_operation(const Section& section) {
+  AugmentSpec spec;
+  const Entry* op = section.find("op");
+  if (!op) refuse(section.place, "[[augment]] without op", "op = \"random_affine\", for example");
+  KeyReader keys(section, "augment");
+  keys.text("op", spec.op, operation_names());
+  spec.name = spec.op;
+  keys.text("name", spec.name, {});
+  keys.boolean("enabled", spec.enabled);
+  spec.operation = make_operation(spec.op);
+  visit(keys, spec.operation);
+  keys.finish();
+  return spec;
+}
+
+void flatten(const std::string& prefix, const Json& value, const std::string& place, std::vector<Axis>& axes) {
+  if (value.is_object()) {
+    for (const auto& [key, inner] : value.items()) flatten(prefix.empty() ? key : prefix + "." + key, inner, place, axes);
+  } else if (value.is_array() && !value.empty()) {
+    axes.push_back({prefix, std::vector<Json>(value.begin(), value.end())});
+  } else {
+    refuse(place, "study.axes: '" + prefix + "' needs a list of values", "for example \"loader.workers\" = [0, 1, 2]");
+  }
+}
+
+StudySpec read_study(const Section& section) {
+  StudySpec study;
+  KeyReader keys(section, "study");
+  keys.whole("repeat", study.repeat, 1, 1000);
+  keys.text("scale", study.scale, {});
+  keys.text("published", study.published, {});
+  Section rest = section;
+  if (const Entry* axes = section.find("axes")) {
+    if (!axes->value.is_object()) refuse(axes->value_place, "study.axes: expected a table of keys and lists", "axes = { \"loader.workers\" = [0, 1, 2] }");
+    flatten("", axes->value, axes->value_place, study.axes);
+    rest.erase("axes");
+  }
+  std::vector<double> unused;
+  KeyReader check(rest, "study");
+  check.numbers("axes", unused, {1}, 0, 0); // Only so that its name is known to the message.
+  check.whole("repeat", study.repeat, 1, 1000);
+  check.text("scale", study.scale, {});
+  check.text("published", study.published, {});
+  check.finish();
+  return study;
+}
+
+template <class Part>
+void read_section(const Document& document, const char* name, Part& part) {
+  const Section* section = document.find(name);
+  if (!section) return;
+  KeyReader keys(*section, name);
+  visit(keys, part);
+  keys.finish();
+}
+
+void check_tables(const Document& document) {
+  const std::vector<std::string> known{"data", "loader", "augment", "train", "study"};
+  for (const Section& s : document.sections) {
+    if (std::find(known.begin(), known.end(), s.name) != known.end()) continue;
+    const std::string near = nearest(s.name, known);
+    refuse(s.place, "unknown table '" + s.name + "'", near.empty() ? "tables are data, loader, augment, train, study" : "did you mean [" + near + "]?");
+  }
+}
+
+/// Two keys that say the same thing twice.
+void check_pairs(const Document& document) {
+  const auto both = [&](const char* table, const char* a, const char* b) {
+    const Section* s = document.find(table);
+    if (!s || !s->find(a) || !s->find(b)) return;
+    const std::string t = table;
+    refuse(s->find(b)->key_place, "both " + t + "." + a + " and " + t + "." + b, "keep one of them");
+  };
+  both("data", "batch", "batch_per_rank");
+  both("data", "batch", "batch_per_node");
+  both("data", "batch_per_rank", "batch_per_node");
+  both("train", "epochs", "steps");
+}
+
+void warn(const Document& document, const Spec& spec, int cores, std::vector<std::string>& out) {
+  const auto idle = [&](const char* table, const char* key, bool unused, const std::string& why) {
+    const Section* s = document.find(table);
+    const Entry* e = s ? s->find(key) : nullptr;
+    if (unused && e) out.push_back(e->key_place + ": " + table + "." + key + " has no effect " + why);
+  };
+  const auto& t = spec.train.options;
+  const bool sleeps = t.model == "sleep";
+  idle("loader", "prefetch", spec.loader.workers == 0, "with loader.workers = 0");
+  idle("loader", "max_bad", spec.loader.on_bad_sample == OnBadSample::fail, "with on_bad_sample = \"fail\"");
+  idle("data", "path", spec.data.name == "digits", "with data.name = \"digits\", which is generated");
+  idle("data", "labels", spec.data.name != "cifar100", "with data.name = \"" + spec.data.name + "\"");
+  idle("data", "subset_seed", spec.data.subset == 0 || spec.data.name == "digits", "here: no permutation is taken");
+  idle("data", "split", spec.data.name == "folder", "with data.name = \"folder\": data.path is the split");
+  idle("data", "verify", spec.data.name == "digits" || spec.data.name == "folder", "with data.name = \"" + spec.data.name + "\": no sums are published");
+  idle("train", "padding", t.model != "lenet", "with train.model = \"" + t.model + "\"");
+  idle("train", "step_microseconds", !sleeps, "with train.model = \"" + t.model + "\"");
+  idle("train", "momentum", t.optimizer != "sgd", "with train.optimizer = \"" + t.optimizer + "\"");
+  idle("train", "nesterov", t.optimizer != "sgd", "with train.optimizer = \"" + t.optimizer + "\"");
+  idle("train", "betas", t.optimizer == "sgd", "with train.optimizer = \"sgd\"");
+  idle("train", "eps", t.optimizer == "sgd", "with train.optimizer = \"sgd\"");
+  for (const char* key : {"optimizer", "lr", "precision"}) idle("train", key, sleeps, "with train.model = \"sleep\"");
+  if (spec.loader.workers > cores)
+    out.push_back("loader.workers = " + std::to_string(spec.loader.workers) + " are more than the " + std::to_string(cores) + " cores of this process: they will share");
+}
+
+}  // namespace
+
+const std::vector<std::string>& data_names() {
+  static const std::vector<std::string> names{"mnist", "fashion-mnist", "cifar10", "cifar100", "digits", "folder"};
+  return names;
+}
+
+Spec parse_spec(const Document& document, int cores) {
+  Spec spec;
+  spec.file = document.file;
+  check_tables(document);
+  check_pairs(document);
+  read_section(document, "data", spec.data);
+  read_section(document, "loader", spec.loader);
+  read_section(document, "train", spec.train);
+  for (const Section& s : document.augment) spec.augment.push_back(read_operation(s));
+  if (const Section* s = document.find("study")) spec.study = read_study(*s);
+  if (spec.data.name == "folder" && spec.data.path.empty())
+    refuse(document.file, "data.name = \"folder\" needs data.path", "data.path is the folder whose subfolders are the classes");
+  warn(document, spec, cores, spec.warnings);
+  return spec;
+}
+
+Json to_json(const Spec& spec) {
+  const auto table = [](auto part) {
+    KeyWriter keys;
+    visit(keys, part);
+    return std::move(keys.out);
+  };
+  Json out;
+  out["data"] = table(spec.data);
+  out["loader"] = table(spec.loader);
+  out["augment"] = Json::array();
+  for (AugmentSpec a : spec.augment) {
+    if (!a.enabled) continue;
+    KeyWriter keys;
+    keys.out["op"] = a.op;
+    visit(keys, a.operation);
+    out["augment"].push_back(std::move(keys.out));
+  }
+  out["train"] = table(spec.train);
+  // One of the two is what decides.
+  out["train"].erase(spec.train.steps ? "epochs" : "steps");
+  return out;
+}
+
+std::string digest_of(const Spec& spec) {
+  const std::string text = to_json(spec).dump();
+  char digits[17];
+  std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(XXH3_64bits(text.data(), text.size())));
+  return digits;
+}
+
+}  // namespace millrace

@@ -1,0 +1,100 @@
+#pragma once
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "augment/ops.h"
+#include "datasets/cifar.h"
+#include "experiments/document.h"
+#include "pipeline/faults.h"
+#include "pipeline/loader.h"
+#include "pipeline/recipe.h"
+#include "train/api.h"
+
+namespace millrace {
+
+enum class BatchUnit : std::uint8_t { global, per_rank, per_node };
+enum class MemoryKind : std::uint8_t { automatic, pageable, page_locked };
+
+/// [data]
+struct DataSpec {
+  std::string name = "digits";
+  std::string path;                    ///< Empty: found by name under the data root.
+  std::string split = "train";
+  std::uint64_t subset = 0;            ///< Samples taken of the split; 0: all. The first of a permutation; of digits, the first drawn.
+  std::uint32_t subset_seed = 42;      ///< Of that permutation (NumPy's legacy generator, as the published studies use).
+  CifarOptions::Labels labels = CifarOptions::Labels::fine;
+  BatchUnit batch_unit = BatchUnit::global;
+  std::uint64_t batch = 64;
+  Layout layout = Layout::nchw;
+  Dtype dtype = Dtype::f32;
+  Verify verify = Verify::warn;
+};
+
+/// [loader]
+struct LoaderSpec {
+  int workers = 1, prefetch = 2;
+  std::uint64_t seed = 0;
+  Sampler sampler = Sampler::shuffled;
+  bool drop_last = false;
+  double extra_us_per_image = 0;
+  MemoryKind memory = MemoryKind::automatic;
+  OnBadSample on_bad_sample = OnBadSample::fail;
+  double max_bad = 0;                  ///< 0: no limit; below 1: a share; from 1: a count.
+};
+
+/// [[augment]]
+struct AugmentSpec {
+  std::string op;                      ///< As in the table of operations.
+  std::string name;                    ///< For `augment.NAME = true|false`; the op where none is given.
+  bool enabled = true;
+  augment::Operation operation;
+};
+
+/// [train]
+struct TrainSpec {
+  train::TrainOptions options;
+  std::uint32_t epochs = 1;
+  std::uint64_t steps = 0;             ///< Not 0: this many steps in place of epochs.
+  std::uint32_t evaluate_every = 1;    ///< Epochs between evaluations; 0: never.
+};
+
+/// One axis of a study: a key and the values it takes.
+struct Axis {
+  std::string key;
+  std::vector<Json> values;
+};
+
+/// [study]
+struct StudySpec {
+  std::vector<Axis> axes;
+  int repeat = 1;
+  std::string scale;                   ///< What is smaller than in the published study; the report's first line says it.
+  std::string published;               ///< A table of published figures, beside the spec or by path.
+};
+
+struct Spec {
+  std::string file;
+  DataSpec data;
+  LoaderSpec loader;
+  std::vector<AugmentSpec> augment;
+  TrainSpec train;
+  StudySpec study;
+  std::vector<std::string> warnings;   ///< Keys without effect under these settings, more workers than cores.
+};
+
+/// Reads what a document says into typed settings, with defaults for what it leaves out.
+/// Errors: Error(usage), one line "file:line:column: ..." and the nearest known key as hint.
+Spec parse_spec(const Document& document, int cores);
+
+/// The settings after defaults and overrides, as records keep them; without [study].
+Json to_json(const Spec& spec);
+
+/// 16 hexadecimal digits that are equal for equal settings (XXH3 of to_json).
+std::string digest_of(const Spec& spec);
+
+/// Names that data.name takes.
+const std::vector<std::string>& data_names();
+
+}  // namespace millrace

@@ -1,0 +1,142 @@
+// millrace study: a grid of runs in one results.jsonl; resumable, repetitions interleaved, failures recorded and passed.
+#include <cstdio>
+#include <filesystem>
+#include <map>
+#include <set>
+
+#include "experiments/commands.h"
+#include "experiments/grid.h"
+#include "experiments/records.h"
+#include "experiments/report.h"
+#include "experiments/results.h"
+#include "pipeline/error.h"
+
+namespace millrace {
+namespace {
+
+struct PlannedRun {
+  Cell cell;
+  int repetition;
+  Spec spec;
+  std::string digest;
+};
+
+/// A --set on an axis takes its place.
+void drop_set_axes(const SpecArguments& arguments, std::vector<Axis>& axes) {
+  for (const std::string& set : arguments.sets) {
+    const std::string key = split_assignment(set, "--set").first;
+    std::erase_if(axes, [&](const Axis& axis) { return axis.key == key || (key == "augment" && axis.key.starts_with("augment.")); });
+  }
+}
+
+/// Every cell is parsed before the first run, so that a study does not end on a mistyped value after an hour.
+std::vector<PlannedRun> plan_runs(const Document& base, const StudySpec& study, int cores) {
+  std::vector<PlannedRun> runs;
+  for (int repetition = 0; repetition < study.repeat; ++repetition)
+    for (const Cell& cell : expand(study.axes)) {
+      Spec spec = spec_of(base, cell, repetition, cores);
+      std::string digest = digest_of(spec);
+      runs.push_back({cell, repetition, std::move(spec), std::move(digest)});
+    }
+  return runs;
+}
+
+/// Warnings of all cells hold for the study; of a remark about idle keys only what every cell says.
+void print_warnings(const std::vector<PlannedRun>& runs, Reporter& out) {
+  std::map<std::string, std::size_t> counts;
+  for (const PlannedRun& run : runs)
+    for (const std::string& warning : run.spec.warnings) ++counts[warning];
+  for (const auto& [warning, count] : counts)
+    if (count == runs.size() || warning.find("has no effect") == std::string::npos) out.warning(warning);
+}
+
+std::set<std::string> finished(const StudyResults& results) {
+  std::set<std::string> out;
+  for (const RunResult& run : results.runs)
+    if (run.complete()) out.insert(run.run.value("spec_digest", ""));
+  return out;
+}
+
+Json study_record(const SpecArguments& arguments, const Document& document, const StudySpec& study, const std::vector<Axis>& all_axes) {
+  Json axes = Json::object();
+  for (const Axis& axis : all_axes) axes[axis.key] = axis.values;
+  Json out = {{"type", "study"}, {"name", std::filesystem::path(arguments.spec).stem().string()}, {"spec_file", document.file},
+              {"axes", axes}, {"repeat", study.repeat}, {"scale", study.scale}};
+  if (!study.published.empty()) {
+    // The figures travel with the results: a report needs nothing else.
+    const std::filesystem::path beside = std::filesystem::path(document.file).parent_path() / study.published;
+    out["published"] = read_toml(std::filesystem::exists(beside) ? beside.string() : study.published);
+  }
+  return out;
+}
+
+/// One run with its records. Returns "complete", "stopped" or "failed".
+std::string run_one(const PlannedRun& planned, RecordFile& records, SourceShelf& sources, const Context& context, int& status) {
+  const std::string run = planned.digest.substr(0, 12);
+  Json record = run_record(planned.spec, context, run, "in memory");
+  record["cell"] = to_json(planned.cell);
+  record["repetition"] = planned.repetition;
+  records.append(record);
+  Json end = {{"type", "end"}, {"run", run}};
+  std::string outcome;
+  try {
+    outcome = run_training(planned.spec, sources, context, run, [&](const Json& epoch) { records.append(epoch); }) ? "complete" : "stopped";
+  } catch (const Error& e) {
+    outcome = "failed";
+    end["error"] = e.what();
+    if (!status) status = exit_code(e.kind());
+    context.out.warning("this run failed: " + std::string(e.what()) + (e.hint().empty() ? "" : " (hint: " + e.hint() + ")"));
+  }
+  end["outcome"] = outcome;
+  end["ended"] = now_utc();
+  records.append(end);
+  return outcome;
+}
+
+}  // namespace
+
+int study_command(const SpecArguments& arguments, const Context& context) {
+  const Document document = read_with_sets(arguments);
+  StudySpec study = parse_spec(document, context.host.cores).study;
+  drop_set_axes(arguments, study.axes);
+  const std::vector<Axis> all_axes = study.axes;
+  for (const std::string& only : arguments.only) {
+    const auto [key, value] = split_assignment(only, "--only");
+    restrict_axis(study.axes, key, value);
+  }
+  const std::vector<PlannedRun> runs = plan_runs(document, study, context.host.cores);
+  print_warnings(runs, context.out);
+  SourceShelf sources([&](const std::string& text) { context.out.warning(text); });
+  sources.train(runs.front().spec.data); // Missing data end the study before it begins.
+
+  const std::string folder = out_folder(arguments);
+  RecordFile records(folder);
+  if (records.repaired()) context.out.warning(records.path() + ": an unfinished last line was removed");
+  const std::set<std::string> done = finished(collect(read_records(folder)));
+  records.append(study_record(arguments, document, study, all_axes));
+  int status = 0;
+  std::size_t number = 0;
+  for (const PlannedRun& planned : runs) {
+    ++number;
+    const std::string label = "[" + std::to_string(number) + "/" + std::to_string(runs.size()) + "] " + cell_label(planned.cell) +
+                              (study.repeat > 1 ? ", repetition " + std::to_string(planned.repetition + 1) : "");
+    if (done.contains(planned.digest)) {
+      context.out.note(label + ": done before, passed over");
+      continue;
+    }
+    context.out.note(label);
+    if (run_one(planned, records, sources, context, status) == "stopped") return status;
+  }
+  const Report report = write_report(folder, [&](const std::string& text) { context.out.warning(text); });
+  context.out.clear();
+  std::printf("\n%s", report.terminal.c_str());
+  return status;
+}
+
+int report_command(const std::string& folder, const Context& context) {
+  const Report report = write_report(folder, [&](const std::string& text) { context.out.warning(text); });
+  std::printf("%s", report.terminal.c_str());
+  return 0;
+}
+
+}  // namespace millrace

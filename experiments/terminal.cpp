@@ -1,0 +1,142 @@
+#include "experiments/terminal.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <mutex>
+
+namespace millrace {
+namespace {
+
+std::mutex& output_mutex() {
+  static std::mutex mutex;
+  return mutex;
+}
+
+/// Columns on the screen, not bytes: µ and ± are two bytes each.
+std::size_t width_of(const std::string& text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
+
+std::string padded(const std::string& text, std::size_t width, bool right) {
+  const std::string spaces(width - std::min(width, width_of(text)), ' ');
+  return right ? spaces + text : text + spaces;
+}
+
+}  // namespace
+
+void Table::add(std::vector<std::string> cells) {
+  cells.resize(header_.size());
+  rows_.push_back(std::move(cells));
+}
+
+std::vector<std::size_t> Table::widths() const {
+  std::vector<std::size_t> out;
+  for (const auto& h : header_) out.push_back(width_of(h));
+  for (const auto& row : rows_)
+    for (std::size_t i = 0; i < row.size(); ++i) out[i] = std::max(out[i], width_of(row[i]));
+  return out;
+}
+
+bool Table::numeric(std::size_t column) const {
+  return std::all_of(rows_.begin(), rows_.end(), [&](const auto& row) {
+    const std::string& cell = row[column];
+    return cell.empty() || cell == "-" || std::isdigit(static_cast<unsigned char>(cell[0])) || (cell.size() > 1 && (cell[0] == '-' || cell[0] == '.' || cell[0] == '+'));
+  });
+}
+
+std::string Table::text() const {
+  const auto width = widths();
+  std::string out, rule;
+  const auto line = [&](const std::vector<std::string>& cells) {
+    std::string row;
+    for (std::size_t i = 0; i < cells.size(); ++i) row += (i ? "  " : "") + padded(cells[i], width[i], numeric(i));
+    row.erase(row.find_last_not_of(' ') + 1);
+    out += row + "\n";
+  };
+  line(header_);
+  for (std::size_t i = 0; i < width.size(); ++i) rule += std::string(i ? 2 : 0, ' ') + std::string(width[i], '-');
+  out += rule + "\n";
+  for (const auto& row : rows_) line(row);
+  return out;
+}
+
+std::string Table::markdown() const {
+  std::string out;
+  const auto line = [&](const std::vector<std::string>& cells) {
+    out += "|";
+    for (const auto& c : cells) out += " " + c + " |";
+    out += "\n";
+  };
+  line(header_);
+  out += "|";
+  for (std::size_t i = 0; i < header_.size(); ++i) out += numeric(i) ? "---:|" : "---|";
+  out += "\n";
+  for (const auto& row : rows_) line(row);
+  return out;
+}
+
+std::string fixed(double value, int decimals) {
+  char text[64];
+  std::snprintf(text, sizeof text, "%.*f", decimals, value);
+  return text;
+}
+
+std::string grouped(double value) {
+  if (!std::isfinite(value)) return "-";
+  std::string digits = fixed(std::abs(value), 0);
+  for (auto at = static_cast<std::ptrdiff_t>(digits.size()) - 3; at > 0; at -= 3) digits.insert(static_cast<std::size_t>(at), ",");
+  return (value < 0 ? "-" : "") + digits;
+}
+
+std::string significant(double value, int digits) {
+  if (!std::isfinite(value)) return "-";
+  if (value == 0) return "0";
+  if (std::abs(value) >= std::pow(10, digits - 1)) return grouped(value);
+  const int before = static_cast<int>(std::floor(std::log10(std::abs(value)))) + 1;
+  return fixed(value, std::clamp(digits - before, 0, 9));
+}
+
+std::string bytes_text(double bytes) {
+  const char* units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+  int unit = 0;
+  for (; bytes >= 1024 && unit < 4; ++unit) bytes /= 1024;
+  return (unit ? significant(bytes, 3) : fixed(bytes, 0)) + " " + units[unit];
+}
+
+Reporter::Reporter() : terminal_(isatty(STDERR_FILENO) == 1) {}
+
+void Reporter::clear() {
+  if (open_) std::fputs("\r\033[K", stderr);
+  open_ = false;
+}
+
+void Reporter::note(const std::string& line) {
+  std::lock_guard lock(output_mutex());
+  clear();
+  std::fprintf(stderr, "%s\n", line.c_str());
+}
+
+void Reporter::warning(const std::string& line) { note("warning: " + line); }
+
+void Reporter::event(const Event& event) {
+  event.severity == Event::Severity::warning ? warning(event.text) : note(event.text);
+}
+
+void Reporter::progress(const std::string& line) {
+  if (!terminal_) return;
+  std::lock_guard lock(output_mutex());
+  const auto now = std::chrono::steady_clock::now();
+  if (open_ && now - last_ < std::chrono::milliseconds(100)) return;
+  last_ = now;
+  open_ = true;
+  winsize size{};
+  const std::size_t columns = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col - 1u : 79;
+  std::fprintf(stderr, "\r%s\033[K", line.substr(0, columns).c_str());
+  std::fflush(stderr);
+}
+
+}  // namespace millrace

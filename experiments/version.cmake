@@ -1,0 +1,13 @@
+# Writes OUT with the commit of SOURCE, at build time and only where it changed, so that records name what they measured.
+execute_process(COMMAND git -C ${SOURCE} describe --always --dirty --abbrev=12 OUTPUT_VARIABLE commit OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+if(NOT commit)
+  set(commit "unknown")
+endif()
+set(text "#pragma once\n#define MILLRACE_COMMIT \"${commit}\"\n#define MILLRACE_VERSION \"${VERSION}\"\n#define MILLRACE_BUILD_TYPE \"${TYPE}\"\n")
+set(old "")
+if(EXISTS ${OUT})
+  file(READ ${OUT} old)
+endif()
+if(NOT text STREQUAL old)
+  file(WRITE ${OUT} "${text}")
+endif()
