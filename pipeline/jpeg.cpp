@@ -22,6 +22,15 @@ tl::unexpected<Fault> refuse(FaultKind kind, std::uint64_t offset, std::string d
   return tl::unexpected(std::move(fault));
 }
 
+JpegOptions checked(const JpegOptions& options) {
+  if (options.channels != 1 && options.channels != 3)
+    throw Error(ErrorKind::usage, "a JPEG cannot be decoded to " + std::to_string(options.channels) + " channels", "use 1 or 3");
+  const int scale = options.scale_denominator;
+  if (scale != 1 && scale != 2 && scale != 4 && scale != 8)
+    throw Error(ErrorKind::usage, "a JPEG cannot be decoded at 1/" + std::to_string(scale), "use 1, 2, 4 or 8");
+  return options;
+}
+
 /// Looked for from the end, where it normally is; between there and the scan's start only a real one can stand in a file
 /// of one scan, since entropy-coded FF bytes are followed by 00.
 bool has_end_marker(Bytes from_scan_on) {
@@ -58,12 +67,13 @@ void read_rows(JpegLibrary& library, std::uint8_t* rows, std::ptrdiff_t stride_b
 
 class JpegDecoder::Impl {
  public:
-  explicit Impl(const JpegOptions& options) : options_(options), library_(options.max_library_bytes, options.max_scans) {}
+  explicit Impl(const JpegOptions& options) : options_(checked(options)), library_(options.max_library_bytes, options.max_scans) {}
 
   Expected<ImageInfo> header(Bytes bytes) {
     ready_ = false;
     if (bytes.empty()) return refuse(FaultKind::corrupt, 0, "the file is empty");
-    if (bytes.size() < 2 || bytes[0] != 0xFF || bytes[1] != 0xD8) return refuse(FaultKind::corrupt, 0, "not a JPEG: it does not begin with FF D8");
+    if (bytes.size() < 2 || bytes[0] != 0xFF || bytes[1] != 0xD8)
+      return refuse(FaultKind::corrupt, 0, "not a JPEG: it does not begin with FF D8");
     library_.open(bytes);
     jpeg_decompress_struct& cinfo = library_.cinfo();
     const bool done = library_.run([this, &cinfo] {
@@ -162,7 +172,8 @@ Expected<ImageView> JpegDecoder::Impl::decode_stored(const Roi& roi, Buffer& can
 
 Expected<ImageView> JpegDecoder::Impl::turn(const ImageView& view, Size size, Buffer& canvas) const {
   const std::ptrdiff_t stride = std::ptrdiff_t(size.width) * view.channels;
-  const MutableImageView upright{canvas.reserve(std::size_t(stride) * std::size_t(size.height)), size.width, size.height, view.channels, stride};
+  std::uint8_t* const pixels = canvas.reserve(std::size_t(stride) * std::size_t(size.height));
+  const MutableImageView upright{pixels, size.width, size.height, view.channels, stride};
   orientation_.apply(view, upright);
   return upright;
 }

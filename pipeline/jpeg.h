@@ -43,7 +43,8 @@ struct JpegCounts {
 /// Owns:    libjpeg's handle, and scratch for turning; both stay between calls.
 /// Threads: one caller at a time.
 /// Errors:  Fault truncated, corrupt, unsupported (12-bit, lossless, odd colour spaces) or too_large, with libjpeg's message
-///          and the offset. std::bad_alloc where the canvas cannot grow. A roi outside the picture aborts.
+///          and the offset. Error(usage) from the constructor, std::bad_alloc where the canvas cannot grow. A roi outside the
+///          picture aborts.
 class JpegDecoder final : public Decoder {
  public:
   explicit JpegDecoder(const JpegOptions& options);

@@ -151,7 +151,8 @@ TEST_F(JpegFaults, DoNotOutliveTheFileTheyAreAbout) {
 TEST_F(JpegFaults, OrThePlainLoopsPixelsAreAllThatMutationsGive) {
   constexpr unsigned kSeed = 424242;
   std::mt19937 random(kSeed);
-  const File seeds[] = {good_, encode(test_picture({33, 29}, 3, 2), {.progressive = true}), encode(test_picture({40, 24}, 3, 3), {.restart_blocks = 2}),
+  const File seeds[] = {good_, encode(test_picture({33, 29}, 3, 2), {.progressive = true}),
+                        encode(test_picture({40, 24}, 3, 3), {.restart_blocks = 2}),
                         encode(test_picture({24, 40}, 4, 4), {.components = 4, .sampling = {{2, 2}, {1, 1}, {1, 1}, {2, 2}}}),
                         encode(test_picture({30, 30}, 3, 5), {.sampling = {{2, 1}, {1, 1}, {1, 1}}, .arithmetic = true})};
   for (int i = 0; i < 4000; ++i) {

@@ -14,14 +14,15 @@ File with_orientation(File file, int orientation, bool big_endian) {
   const auto put = [&](unsigned value, int bytes) {
     for (int i = 0; i < bytes; ++i) tiff.push_back(std::uint8_t(value >> 8 * (big_endian ? bytes - 1 - i : i)));
   };
-  tiff = {'E', 'x', 'i', 'f', 0, 0};
-  tiff.insert(tiff.end(), 2, big_endian ? 'M' : 'I');
+  const char byte_order = big_endian ? 'M' : 'I';
+  for (const char c : {'E', 'x', 'i', 'f', '\0', '\0', byte_order, byte_order}) tiff.push_back(std::uint8_t(c));
   put(42, 2), put(8, 4), put(2, 2);                                  // One directory of two entries,
   put(0x010F, 2), put(2, 2), put(3, 4), put(0, 4);                   // a maker's name,
   put(0x0112, 2), put(3, 2), put(1, 4), put(unsigned(orientation), 2), put(0, 2), put(0, 4);
   const std::size_t length = tiff.size() + 2;
-  tiff.insert(tiff.begin(), {0xFF, 0xE1, std::uint8_t(length >> 8), std::uint8_t(length)});
+  const File marker = {0xFF, 0xE1, std::uint8_t(length >> 8), std::uint8_t(length)};
   file.insert(file.begin() + 2, tiff.begin(), tiff.end());
+  file.insert(file.begin() + 2, marker.begin(), marker.end());
   return file;
 }
 
@@ -126,6 +127,11 @@ TEST(JpegDecoderCalls, MayRepeatOrSkipTheHeader) {
   ASSERT_TRUE(decoder.header(a));
   expect_exact(b);
   EXPECT_EQ(decoder.counts().decoded, 3u);
+}
+
+TEST(JpegDecoderCalls, RefuseOptionsThatJpegDoesNotHave) {
+  EXPECT_THROW(make_jpeg_decoder({.channels = 4}), Error);
+  EXPECT_THROW(make_jpeg_decoder({.scale_denominator = 3}), Error);
 }
 
 TEST(JpegDecoderCallsDeathTest, AbortOnARoiOutsideThePicture) {

@@ -32,6 +32,7 @@ struct Case {
   std::string name;
   Encoding encoding;
 };
+void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
 
 using Sampling = std::vector<std::pair<int, int>>;
 
