@@ -8,10 +8,12 @@
 
 #include "datasets/cifar.h"
 #include "datasets/digits.h"
+#include "datasets/folder.h"
 #include "datasets/idx.h"
 #include "datasets/subset.h"
 #include "experiments/operations.h"
 #include "pipeline/error.h"
+#include "pipeline/jpeg.h"
 
 namespace millrace {
 namespace {
@@ -32,6 +34,8 @@ std::unique_ptr<Source> digits(const DataSpec& data, const std::string&, Split s
   return open_digits(options);
 }
 
+std::unique_ptr<Source> folder(const DataSpec&, const std::string& path, Split, const Warn& warn) { return open_folder({.folder = path, .warn = warn}); }
+
 std::unique_ptr<Source> take_subset(std::unique_ptr<Source> source, const DataSpec& data) {
   if (data.subset > source->size())
     throw Error(ErrorKind::usage, "data.subset = " + std::to_string(data.subset) + " is more than the " + std::to_string(source->size()) + " samples of " + data.name);
@@ -50,6 +54,7 @@ const std::vector<KnownSet>& known_sets() {
       {"cifar10", "cifar-10-batches-bin", kBin, cifar<CifarOptions::Set::cifar10>},
       {"cifar100", "cifar-100-binary", kBin, cifar<CifarOptions::Set::cifar100>},
       {"digits", "", "", digits},
+      {"folder", "", "name the folder whose subfolders are the classes (JPEG files)", folder},
   };
   return table;
 }
@@ -66,19 +71,19 @@ std::string data_root() {
 }
 
 std::string path_of(const DataSpec& data) {
-  if (!data.path.empty()) return data.path;
   const KnownSet& set = known_set(data.name);
+  if (!data.path.empty() && data.name != "digits") return data.path;
   return *set.folder ? (std::filesystem::path(data_root()) / set.folder).string() : "";
 }
 
 std::unique_ptr<Source> open_source(const DataSpec& data, Split split, const Warn& warn) {
   const KnownSet& set = known_set(data.name);
   const std::string path = path_of(data);
-  if (std::error_code error; *set.folder && !std::filesystem::is_directory(path, error))
+  if (std::error_code error; !path.empty() && !std::filesystem::is_directory(path, error))
     throw Error(ErrorKind::data, data.name + ": no folder " + path,
                 std::string(set.remedy) + ", or set MILLRACE_DATA or data.path; data.name = \"digits\" needs no files");
   auto source = set.open(data, path, split, warn);
-  return data.subset && *set.folder ? take_subset(std::move(source), data) : std::move(source);
+  return data.subset && data.name != "digits" ? take_subset(std::move(source), data) : std::move(source);
 }
 
 const Source& SourceShelf::get(const std::string& key, const DataSpec& data, Split split) {
@@ -92,10 +97,12 @@ const Source& SourceShelf::train(const DataSpec& data) {
   return get(key, data, data.split == "train" ? Split::train : Split::test);
 }
 
-const Source& SourceShelf::test(const DataSpec& data) {
+const Source* SourceShelf::test(const DataSpec& data) {
   DataSpec whole = data;
   whole.subset = 0;
-  return get(Json{data.name, data.path, "test", 0, 0, int(data.labels)}.dump(), whole, Split::test);
+  if (data.name == "folder") whole.path = data.test_path;
+  if (data.name == "folder" && whole.path.empty()) return nullptr;
+  return &get(Json{data.name, whole.path, "test", 0, 0, int(data.labels)}.dump(), whole, Split::test);
 }
 
 std::unique_ptr<Recipe> make_recipe(const Spec& spec, const SourceInfo& source, bool evaluation) {
@@ -121,6 +128,7 @@ LoaderOptions loader_options(const Spec& spec, const Warn& warn) {
   options.faults.action = l.on_bad_sample;
   if (l.max_bad >= 1) options.faults.max_count = static_cast<std::uint64_t>(l.max_bad);
   else if (l.max_bad > 0) options.faults.max_fraction = l.max_bad;
+  options.make_decoder = [] { return std::make_unique<JpegDecoder>(JpegOptions{}); };
   if (warn) options.on_event = [warn](const Event& event) { warn(event.text); };
   return options;
 }

@@ -18,7 +18,7 @@ using Warn = std::function<void(const std::string&)>;
 /// A data set that a spec can name, and how it becomes a source.
 struct KnownSet {
   const char* name;
-  const char* folder; ///< Under the data root; empty: needs no files.
+  const char* folder; ///< Under the data root; empty: generated, or named by data.path alone.
   const char* remedy; ///< What to put there.
   std::unique_ptr<Source> (*open)(const DataSpec&, const std::string& path, Split, const Warn&);
 };
@@ -39,7 +39,7 @@ class SourceShelf {
  public:
   explicit SourceShelf(Warn warn) : warn_(std::move(warn)) {}
   const Source& train(const DataSpec& data); ///< The split and subset that the spec names.
-  const Source& test(const DataSpec& data);  ///< The whole test split.
+  const Source* test(const DataSpec& data);  ///< The whole test split; null for a folder without data.test_path.
 
  private:
   const Source& get(const std::string& key, const DataSpec& data, Split split);

@@ -15,7 +15,7 @@ int data_list_command(const Context&) {
     data.name = set.name;
     const std::string path = path_of(data);
     std::error_code error;
-    table.add({set.name, path.empty() ? "(none)" : path, path.empty() ? "generated when opened" : std::filesystem::is_directory(path, error) ? "found" : "missing: " + std::string(set.remedy)});
+    table.add({set.name, path.empty() ? "(none)" : path, data.name == "folder" ? "by data.path" : path.empty() ? "generated when opened" : std::filesystem::is_directory(path, error) ? "found" : "missing: " + std::string(set.remedy)});
   }
   std::printf("%s", table.text().c_str());
   return 0;
@@ -49,6 +49,7 @@ int data_check_command(const std::vector<std::string>& names, const Context& con
     const bool named = std::find(names.begin(), names.end(), set.name) != names.end();
     // Without names: all that are there.
     if (names.empty() ? *set.folder && !std::filesystem::is_directory(path_of(data), error) : !named) continue;
+    if (data.name == "folder") throw Error(ErrorKind::usage, "data check: a folder has no published sums", "millrace bench loader reads every picture");
     check(set, Split::train, "train");
     check(set, Split::test, "test");
     if (context.stop.stop_requested()) break;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#define XXH_INLINE_ALL // One function, wanted once: no library to link.
 #include <xxhash.h>
 
 #include "experiments/keys.h"
@@ -32,6 +33,7 @@ void batch(Keys& keys, DataSpec& s) {
 void visit(Keys& keys, DataSpec& s) {
   keys.text("name", s.name, data_names());
   keys.text("path", s.path, {});
+  keys.text("test_path", s.test_path, {});
   keys.text("split", s.split, {"train", "test"});
   keys.whole("subset", s.subset, 0, kMaxInt);
   keys.whole("subset_seed", s.subset_seed, 0, 0xFFFFFFFF);
@@ -180,6 +182,7 @@ void warn(const Document& document, const Spec& spec, int cores, std::vector<std
   idle("data", "path", spec.data.name == "digits", "with data.name = \"digits\", which is generated");
   idle("data", "labels", spec.data.name != "cifar100", "with data.name = \"" + spec.data.name + "\"");
   idle("data", "subset_seed", spec.data.subset == 0 || spec.data.name == "digits", "here: no permutation is taken");
+  idle("data", "test_path", spec.data.name != "folder", "with data.name = \"" + spec.data.name + "\": the test split lies beside the training split");
   idle("data", "split", spec.data.name == "folder", "with data.name = \"folder\": data.path is the split");
   idle("data", "verify", spec.data.name == "digits" || spec.data.name == "folder", "with data.name = \"" + spec.data.name + "\": no sums are published");
   idle("train", "padding", t.model != "lenet", "with train.model = \"" + t.model + "\"");

@@ -21,6 +21,7 @@ enum class MemoryKind : std::uint8_t { automatic, pageable, page_locked };
 struct DataSpec {
   std::string name = "digits";
   std::string path;                    ///< Empty: found by name under the data root.
+  std::string test_path;               ///< Of a folder: what to evaluate on; empty: no evaluation.
   std::string split = "train";
   std::uint64_t subset = 0;            ///< Samples taken of the split; 0: all. The first of a permutation; of digits, the first drawn.
   std::uint32_t subset_seed = 42;      ///< Of that permutation (NumPy's legacy generator, as the published studies use).

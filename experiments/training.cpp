@@ -134,7 +134,7 @@ bool run_training(const Spec& spec, SourceShelf& sources, const Context& context
   const train::Api& api = train::load();
   const auto trainer = api.make_trainer(trainer_options(spec, source.info(), recipe->format()));
   const bool evaluates = spec.train.evaluate_every && spec.train.options.model != "sleep";
-  const Source* test = evaluates ? &sources.test(spec.data) : nullptr;
+  const Source* test = evaluates ? sources.test(spec.data) : nullptr;
 
   LoaderOptions options = loader_options(spec, warn);
   options.batches = length.steps;

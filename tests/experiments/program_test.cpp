@@ -1,0 +1,171 @@
+// The built program, run as a user runs it: exit codes, records, signals.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "experiments/document.h"
+#include "experiments/records.h"
+
+namespace millrace {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+using testing::SizeIs;
+
+class Program : public testing::Test {
+ protected:
+  Program() : folder_(fs::temp_directory_path() / ("millrace_program_" + std::to_string(getpid()) + "_" + testing::UnitTest::GetInstance()->current_test_info()->name())) {
+    fs::create_directories(folder_);
+  }
+  ~Program() override { fs::remove_all(folder_); }
+
+  std::string spec(const std::string& text) {
+    const std::string path = (folder_ / "spec.toml").string();
+    std::ofstream(path) << text;
+    return path;
+  }
+  std::string out() const { return (folder_ / "out").string(); }
+
+  pid_t start(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), MILLRACE_PROGRAM);
+    const std::string out_file = (folder_ / "stdout").string(), err_file = (folder_ / "stderr").string();
+    const pid_t child = fork();
+    if (child != 0) return child;
+    setenv("MILLRACE_DATA", (folder_ / "nothing").c_str(), 1);
+    dup2(open(out_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644), 1);
+    dup2(open(err_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644), 2);
+    std::vector<char*> pointers;
+    for (auto& a : arguments) pointers.push_back(a.data());
+    pointers.push_back(nullptr);
+    execv(MILLRACE_PROGRAM, pointers.data());
+    _exit(127);
+  }
+  int finish(pid_t child) {
+    int status = 0;
+    waitpid(child, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+  }
+  int run(std::vector<std::string> arguments) { return finish(start(std::move(arguments))); }
+  std::string text(const char* file) {
+    std::ifstream in(folder_ / file);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+  Json last_line() {
+    const std::string all = text("stdout");
+    const auto end = all.find_last_not_of('\n'), begin = all.rfind('\n', end);
+    return Json::parse(all.substr(begin == std::string::npos ? 0 : begin + 1, end - begin), nullptr, false);
+  }
+  fs::path folder_;
+};
+
+const char* const kToy = "[data]\nname = \"digits\"\nsubset = 640\nbatch = 64\n[loader]\nworkers = 1\n[[augment]]\nop = \"random_affine\"\nname = \"affine\"\ndegrees = 10\n"
+                         "[train]\nmodel = \"toy\"\nepochs = 2\nevaluate_every = 0\nthreads = 1\n";
+
+TEST_F(Program, ABadSpecIsOneLineAHintAndStatus2) {
+  EXPECT_EQ(run({"train", spec("[loader]\nwokers = 1\n")}), 2);
+  EXPECT_THAT(text("stderr"), HasSubstr("spec.toml:2:1: unknown key 'loader.wokers'\n  hint: did you mean 'loader.workers'?\n"));
+}
+
+TEST_F(Program, AMissingSpecIsStatus2) { EXPECT_EQ(run({"bench", "loader", "nowhere.toml"}), 2); }
+
+TEST_F(Program, AnUnknownCommandOrOptionIsStatus2) {
+  EXPECT_EQ(run({"grind"}), 2);
+  EXPECT_EQ(run({}), 2);
+  EXPECT_EQ(run({"train", spec(kToy), "--sets", "a=b"}), 2);
+  EXPECT_EQ(run({"--version"}), 0);
+}
+
+TEST_F(Program, AMissingDataFolderIsStatus3AndSaysWhereItLooked) {
+  EXPECT_EQ(run({"bench", "loader", spec("[data]\nname = \"mnist\"\n")}), 3);
+  EXPECT_THAT(text("stderr"), HasSubstr("mnist: no folder " + (folder_ / "nothing" / "mnist").string()));
+  EXPECT_THAT(text("stderr"), HasSubstr("hint: put the four IDX files there"));
+}
+
+TEST_F(Program, ABatchLargerThanTheSetIsStatus2) {
+  EXPECT_EQ(run({"train", spec(kToy), "--set", "data.batch=1000", "--out", out()}), 2);
+  EXPECT_THAT(text("stderr"), HasSubstr("larger than the set"));
+}
+
+TEST_F(Program, TrainWritesProvenanceAndOneRecordAnEpoch) {
+  ASSERT_EQ(run({"train", spec(kToy), "--out", out(), "--set", "train.evaluate_every=2"}), 0) << text("stderr");
+  const auto records = read_records(out());
+  ASSERT_THAT(records, SizeIs(4));
+  for (const char* key : {"commit", "spec", "spec_digest", "host", "versions", "seed", "cache", "started", "command"}) EXPECT_TRUE(records[0].contains(key)) << key;
+  for (const char* key : {"epoch", "wall_seconds", "images", "phases", "unaccounted_seconds", "evaluate_seconds", "checkpoint_seconds", "loss", "accuracy", "digest", "weights_norm", "ranks"})
+    EXPECT_TRUE(records[1].contains(key)) << key;
+  for (const char* phase : {"wait", "upload", "forward", "backward", "reduce", "optimizer", "other"}) EXPECT_TRUE(records[1]["phases"].contains(phase)) << phase;
+  EXPECT_EQ(records[1]["images"], 640);
+  EXPECT_TRUE(records[1]["accuracy"].is_null());
+  EXPECT_EQ(records[2]["scored"], 10000);
+  EXPECT_THAT(records[2]["per_class_accuracy"], SizeIs(10));
+  EXPECT_EQ(records[3]["outcome"], "complete");
+}
+
+TEST_F(Program, StepsMayEndWithinAnEpoch) {
+  ASSERT_EQ(run({"train", spec("[data]\nname = \"digits\"\nsubset = 640\n[train]\nmodel = \"toy\"\nsteps = 13\nevaluate_every = 0\n"), "--out", out()}), 0) << text("stderr");
+  const auto records = read_records(out());
+  ASSERT_THAT(records, SizeIs(4));
+  EXPECT_EQ(records[2]["steps"], 3);
+}
+
+TEST_F(Program, AStudyIsResumedAndReported) {
+  const std::string file = spec(std::string(kToy) + "[study]\naxes = { \"loader.workers\" = [0, 1] }\nrepeat = 2\n");
+  ASSERT_EQ(run({"study", file, "--out", out(), "--only", "loader.workers=1"}), 0) << text("stderr");
+  const auto first = read_records(out()).size();
+  ASSERT_EQ(run({"study", file, "--out", out()}), 0) << text("stderr");
+  EXPECT_THAT(text("stderr"), HasSubstr("[2/4] workers 1, repetition 1: done before, passed over"));
+  EXPECT_EQ(read_records(out()).size(), 2 * first);
+  ASSERT_EQ(run({"report", out()}), 0);
+  EXPECT_THAT(text("stdout"), HasSubstr("books close"));
+  EXPECT_TRUE(fs::exists(fs::path(out()) / "report.md"));
+  EXPECT_TRUE(fs::exists(fs::path(out()) / "plot.gp"));
+}
+
+TEST_F(Program, TheSameSeedsGiveTheSameDigestForAnyWorkers) {
+  ASSERT_EQ(run({"bench", "loader", spec(kToy), "--epochs", "2", "--json"}), 0) << text("stderr");
+  const Json one = last_line();
+  ASSERT_EQ(run({"bench", "loader", spec(kToy), "--epochs", "2", "--json", "--set", "loader.workers=0"}), 0);
+  EXPECT_EQ(one["digest"], last_line()["digest"]);
+  EXPECT_EQ(one["batches"], 20);
+}
+
+TEST_F(Program, BenchLoaderEndsWithOneObject) {
+  ASSERT_EQ(run({"bench", "loader", spec(kToy), "--seconds", "0.1", "--json"}), 0) << text("stderr");
+  const Json line = last_line();
+  for (const char* key : {"images_per_second", "first_batch_seconds", "cpu_seconds_per_1000_images", "peak_rss_bytes", "loader_bytes", "batches"}) {
+    ASSERT_TRUE(line.contains(key)) << key;
+    EXPECT_GT(line[key].get<double>(), 0) << key;
+  }
+}
+
+TEST_F(Program, BenchStepEndsWithOneObject) {
+  ASSERT_EQ(run({"bench", "step", spec(kToy), "--seconds", "0.1", "--json"}), 0) << text("stderr");
+  EXPECT_GT(last_line()["images_per_second"].get<double>(), 0);
+  EXPECT_GT(last_line()["step_seconds"].get<double>(), 0);
+}
+
+class Signal : public Program, public testing::WithParamInterface<int> {};
+
+TEST_P(Signal, StopsWithinSecondsAndLeavesWholeLines) {
+  const pid_t child = start({"train", spec(kToy), "--out", out(), "--set", "train.epochs=100000"});
+  for (int i = 0; i < 1000 && read_records(out(), true).size() < 3; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  kill(child, GetParam());
+  EXPECT_EQ(finish(child), 128 + GetParam());
+  const auto records = read_records(out());
+  EXPECT_EQ(records.back()["outcome"], "stopped");
+  EXPECT_FALSE(RecordFile(out()).repaired());
+}
+INSTANTIATE_TEST_SUITE_P(Both, Signal, testing::Values(SIGINT, SIGTERM));
+
+}  // namespace
+}  // namespace millrace

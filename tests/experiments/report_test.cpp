@@ -1,0 +1,210 @@
+#include "experiments/report.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "experiments/comparison.h"
+#include "experiments/detectors.h"
+#include "experiments/document.h"
+#include "experiments/plot.h"
+#include "experiments/records.h"
+#include "experiments/terminal.h"
+#include "pipeline/error.h"
+
+namespace millrace {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::Field;
+using testing::HasSubstr;
+using testing::SizeIs;
+
+Json published() {
+  static const Json table = read_toml(MILLRACE_SOURCE_DIR "/experiments/published/mnist-workers.toml");
+  return table;
+}
+
+// The arithmetic of the published table, as its study page works it out.
+
+TEST(Detectors, PartsAgainstTheWallAtBothBatchSizes) {
+  const double load[] = {.0064, .0043, .0005}, update[] = {.0011, .0012, .0012}, total[] = {72.80, 34.96, 18.47};
+  const double at_32[] = {1.93, 2.95, 1.73}, at_64[] = {.97, 1.48, .86}, parts_32[] = {140.6, 103.1, 31.9};
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_NEAR(close_books(load[i], update[i], 18750, total[i]).parts_seconds, parts_32[i], .05);
+    EXPECT_NEAR(close_books(load[i], update[i], 18750, total[i]).ratio(), at_32[i], .005);
+    EXPECT_NEAR(close_books(load[i], update[i], 9380, total[i]).ratio(), at_64[i], .005);
+  }
+}
+
+TEST(Detectors, WorkersCannotBeatTheirShareOfTheLoad) {
+  EXPECT_FALSE(worker_bound(.0064, 2, 34.96, 18750).holds());
+  EXPECT_TRUE(worker_bound(.0064, 2, 34.96, 9380).holds());
+  EXPECT_TRUE(worker_bound(.0064, 4, 18.47, 9380).holds());
+}
+
+TEST(Detectors, ClassAccuraciesGiveErrorsAndTheOutlier) {
+  const std::vector<std::int64_t> sizes{980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009};
+  const ClassCheck ddp = check_classes({99.39, 99.74, 99.42, 99.11, 99.19, 99.33, 98.75, 98.74, 99.38, 96.23}, sizes);
+  EXPECT_THAT(ddp.errors, ElementsAre(6, 3, 6, 9, 8, 6, 12, 13, 6, 38));
+  EXPECT_EQ(ddp.total_errors, 107);
+  EXPECT_EQ(ddp.worst, 9u);
+  EXPECT_NEAR(ddp.expected_at_worst, 7.7, .1);
+  EXPECT_NEAR(ddp.weighted, 98.93, .005);
+}
+
+TEST(Detectors, StartUpIsWhatTheFirstEpochTakesMore) {
+  const StartUp dp = start_up({26.23, 14.84, 15.11, 15.01, 14.95, 14.78, 15.17, 14.94, 15.11, 14.74});
+  EXPECT_TRUE(dp.off);
+  EXPECT_NEAR(dp.excess_seconds, 11.27, .01);
+  EXPECT_NEAR(dp.share, .07, .005);
+  EXPECT_FALSE(start_up({1.0, 1.02, 1.01}).off);
+  EXPECT_FALSE(start_up({1.0}).off);
+}
+
+TEST(Detectors, AnAccuracyHasTheDeviationOfItsImages) {
+  EXPECT_NEAR(accuracy_deviation(.991, 10000), .0009, .00005);
+  EXPECT_NEAR(deviations_apart(.9919, .9893, 10000), 1.9, .05);
+}
+
+TEST(Detectors, OverlappingRepetitionsAreNotDistinguished) {
+  EXPECT_TRUE(overlap({1.0, 1.2}, {1.1, 1.3}));
+  EXPECT_FALSE(overlap({1.0, 1.2}, {1.3, 1.4}));
+}
+
+TEST(Detectors, ChanceForTwoEpochsOrALossThatIsNoNumberIsNotLearning) {
+  EXPECT_EQ(not_learning({.9, .95}, {.3, .2}, 10), 0u);
+  EXPECT_EQ(not_learning({.5, .1, .101}, {2, 2, 2}, 10), 2u);
+  EXPECT_EQ(not_learning({.5, .5}, {1.0, std::nan("")}, 10), 2u);
+}
+
+std::vector<std::string> texts(const std::vector<Finding>& findings) {
+  std::vector<std::string> out;
+  for (const Finding& f : findings) out.push_back(f.detector + " " + f.text);
+  return out;
+}
+
+TEST(Published, TheReportRecomputesTheTraps) {
+  const auto says = texts(judge_published(published()));
+  EXPECT_THAT(says, Contains(HasSubstr("140.6 / 103.1 / 31.9 s where the totals are 72.80 / 34.96 / 18.47 s: 1.93 / 2.95 / 1.73 times")));
+  EXPECT_THAT(says, Contains(HasSubstr("0.97 / 1.48 / 0.86 times")));
+  EXPECT_THAT(says, Contains(HasSubstr("fits a batch of 64")));
+  EXPECT_THAT(says, Contains(testing::AllOf(HasSubstr("DDP is 2.8 times"), HasSubstr("workers (0 against 32)"), HasSubstr("gpus (1 against 8)"))));
+  EXPECT_THAT(says, Contains(testing::AllOf(HasSubstr("DDP 1 against base at w = 4"), HasSubstr("+9.7 %"), HasSubstr("nothing else"))));
+  EXPECT_THAT(says, Contains(HasSubstr("1.9 of those: \"alike\" is supported")));
+  EXPECT_THAT(says, Contains(HasSubstr("Class 9 has 38 of the 107 errors")));
+  EXPECT_THAT(says, Contains(HasSubstr("48.5 %")));
+}
+
+/// A folder of made records, removed at the end.
+class Folder : public testing::Test {
+ protected:
+  Folder() : path_((fs::temp_directory_path() / ("millrace_report_" + std::to_string(getpid()) + "_" + testing::UnitTest::GetInstance()->current_test_info()->name())).string()) {}
+  ~Folder() override { fs::remove_all(path_); }
+
+  void write(const Json& record) { RecordFile(path_).append(record); }
+  void write_study() {
+    write({{"type", "study"}, {"name", "made"}, {"axes", {{"augment.affine", {true, false}}, {"loader.workers", {0, 2}}}}, {"repeat", 1}, {"scale", "a toy"}, {"published", published()}});
+  }
+  void write_run(const std::string& name, bool affine, int workers, double wall, double wait, const std::string& outcome = "complete") {
+    write({{"type", "run"}, {"run", name}, {"started", "2026-01-01T00:00:00Z"}, {"commit", "abc"}, {"spec_digest", name}, {"spec", {{"data", {{"batch", 50}}}, {"loader", {{"workers", workers}}}}},
+           {"host", {{"cpu", "made"}, {"cores", 2}}}, {"versions", {{"torch", "2"}}}, {"cell", {{"augment.affine", affine}, {"loader.workers", workers}}}, {"repetition", 0}});
+    const double rest = (wall - wait) / 3;
+    for (int epoch = 1; epoch <= 2; ++epoch)
+      write({{"type", "epoch"}, {"run", name}, {"epoch", epoch}, {"wall_seconds", wall}, {"images", 1000}, {"steps", 20}, {"loss", .1}, {"accuracy", .99}, {"unaccounted_seconds", 0.0},
+             {"phases", {{"wait", wait}, {"upload", 0}, {"forward", rest}, {"backward", rest}, {"reduce", 0}, {"optimizer", rest}, {"other", 0}}}});
+    write({{"type", "end"}, {"run", name}, {"outcome", outcome}, {"error", "disk on fire"}});
+  }
+  std::string text(const char* file) {
+    std::ifstream in(fs::path(path_) / file);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+  std::string path_;
+};
+
+TEST_F(Folder, AnUnfinishedLastLineIsCutOffWhenTheFileIsOpenedAgain) {
+  write({{"type", "run"}, {"run", "a"}});
+  std::ofstream(fs::path(path_) / "results.jsonl", std::ios::app) << "{\"type\": \"epo";
+  EXPECT_THAT(read_records(path_), SizeIs(1));
+  EXPECT_TRUE(RecordFile(path_).repaired());
+  write({{"type", "end"}, {"run", "a"}});
+  EXPECT_THAT(read_records(path_), SizeIs(2));
+}
+
+TEST_F(Folder, ABrokenLineInTheMiddleIsNamed) {
+  write({{"type", "run"}});
+  std::ofstream(fs::path(path_) / "results.jsonl", std::ios::app) << "{\"type\":\n";
+  EXPECT_THAT([&] { read_records(path_); }, testing::ThrowsMessage<Error>(HasSubstr("results.jsonl:2: not a JSON object")));
+}
+
+TEST_F(Folder, CellsStandInTheGridsOrderWhateverTheOrderOfTheRuns) {
+  write_study();
+  write_run("d", false, 2, 1, .1);
+  write_run("a", true, 0, 2, 1.5);
+  const auto results = collect(read_records(path_));
+  const auto cells = summarize(results);
+  ASSERT_THAT(cells, SizeIs(2));
+  EXPECT_EQ(cell_label(cells[0].cell), "affine on, workers 0");
+  EXPECT_DOUBLE_EQ(cells[0].total_seconds.median, 4);
+  EXPECT_DOUBLE_EQ(cells[0].load_ms.median, 75);
+  EXPECT_DOUBLE_EQ(cells[0].images_per_second.median, 500);
+  EXPECT_STREQ(verdict(cells[0].wait_share), "loader-bound");
+}
+
+TEST_F(Folder, ARunBegunAgainReplacesTheEarlierAttempt) {
+  write_study();
+  write_run("a", true, 0, 2, 1, "stopped");
+  write_run("a", true, 0, 4, 1);
+  const auto results = collect(read_records(path_));
+  ASSERT_THAT(results.runs, SizeIs(1));
+  EXPECT_THAT(results.runs[0].epochs, SizeIs(2));
+  EXPECT_TRUE(results.runs[0].complete());
+}
+
+TEST_F(Folder, AReportHoldsTheTableTheFailureAndThePublishedRows) {
+  write_study();
+  write_run("a", true, 0, 2, 1.5);
+  write_run("b", true, 2, 1, .01);
+  write_run("c", false, 0, 2, 1, "failed");
+  const Report report = write_report(path_, [](const std::string&) {});
+  const std::string md = text("report.md");
+  EXPECT_THAT(md, HasSubstr("Scaled down: a toy"));
+  EXPECT_THAT(md, HasSubstr("| on | 0 | 1 | 500.0 |"));
+  EXPECT_THAT(md, HasSubstr("affine off, workers 0: disk on fire"));
+  EXPECT_THAT(md, HasSubstr("| published: base, w = 2 | 4.30 | 1.20 | 34.96 | 17,162 | 99.10 |"));
+  EXPECT_THAT(md, HasSubstr("ours: not run: needs 8 GPUs"));
+  EXPECT_THAT(report.terminal, HasSubstr("loader-bound"));
+}
+
+TEST_F(Folder, ThePlotHoldsEveryCellAndOnlyPhasesThatCanBeSeen) {
+  write_study();
+  write_run("a", true, 0, 2, 1.5);
+  write_run("b", false, 2, 1, .5);
+  const auto results = collect(read_records(path_));
+  const std::string program = plot_program(summarize(results), "made");
+  EXPECT_THAT(program, HasSubstr("affine on"));
+  EXPECT_THAT(program, HasSubstr("title \"wait\""));
+  EXPECT_THAT(program, testing::Not(HasSubstr("title \"upload\"")));
+}
+
+TEST(Table, AlignsByColumnsOnTheScreenAndWritesMarkdown) {
+  Table table({"name", "µs"});
+  table.add({"a", "1"});
+  table.add({"bcd", "22"});
+  EXPECT_EQ(table.text(), "name  µs\n----  --\na      1\nbcd   22\n");
+  EXPECT_EQ(table.markdown(), "| name | µs |\n|---|---:|\n| a | 1 |\n| bcd | 22 |\n");
+}
+
+TEST(Numbers, AreWrittenForReaders) {
+  EXPECT_EQ(grouped(1234567.4), "1,234,567");
+  EXPECT_EQ(significant(0.012345, 3), "0.0123");
+  EXPECT_EQ(significant(12345), "12,345");
+  EXPECT_EQ(bytes_text(1536), "1.50 KiB");
+}
+
+}  // namespace
+}  // namespace millrace
