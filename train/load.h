@@ -4,12 +4,13 @@
 namespace millrace::train {
 
 /// Opens libmillrace_train.so, from the folder of the running program or else where the system looks for libraries, and
-/// with it LibTorch (0.3-1 s); only the first call does. It stays open until the process ends.
-/// Threads: any.
+/// with it LibTorch (0.3-1 s); only the first call does. It stays open until the process ends. Sets GOMP_SPINCOUNT where
+/// neither that nor OMP_WAIT_POLICY is set.
+/// Threads: any, but call it first before other threads read the environment.
 /// Errors:  Error(device) where it cannot be opened, with the reason the system gives for each place.
 const Api& load();
 
-/// The same for one given file name or path.
+/// The same for given file names or paths; the first that opens is taken.
 const Api& load_from(const std::vector<std::string>& candidates);
 
 }  // namespace millrace::train

@@ -14,28 +14,29 @@ namespace {
 
 constexpr std::uint8_t kNone = 4; ///< Where ReLU cuts the gradient off; 0-3: which of the four pixels it belongs to.
 
-/// One row of outputs from two rows of inputs. torch's order: the first of equal values wins, and so does a NaN.
-MILLRACE_CLONES void pool_row(const float* __restrict upper, const float* __restrict lower, std::int64_t width, float* __restrict out,
-                              std::uint8_t* __restrict which) {
-  for (std::int64_t j = 0; j < width; ++j) {
+/// `n` outputs from two rows of inputs. torch's order: the first of equal values wins, and so does a NaN.
+inline __attribute__((always_inline)) void pool(const float* __restrict upper, const float* __restrict lower, int n, float* __restrict out,
+                                                std::uint8_t* __restrict which) {
+  for (int j = 0; j < n; ++j) {
     float best = upper[2 * j];
     int index = 0;
-    const std::array<float, 3> rest{upper[2 * j + 1], lower[2 * j], lower[2 * j + 1]};
-    for (int k = 0; k < 3; ++k) {
-      const float value = rest[static_cast<std::size_t>(k)];
-      const bool take = value > best || value != value;
+    const auto meet = [&](float value, int k) __attribute__((always_inline)) {
+      const bool take = (value > best) | (value != value);
       best = take ? value : best;
-      index = take ? k + 1 : index;
-    }
+      index = take ? k : index;
+    };
+    meet(upper[2 * j + 1], 1);
+    meet(lower[2 * j], 2);
+    meet(lower[2 * j + 1], 3);
     const bool cut = best <= 0;
     out[j] = cut ? 0.0f : best;
-    which[j] = static_cast<std::uint8_t>(cut ? kNone : index);
+    which[j] = static_cast<std::uint8_t>(cut ? int{kNone} : index);
   }
 }
 
-MILLRACE_CLONES void spread_row(const float* __restrict gradient, const std::uint8_t* __restrict which, std::int64_t width,
-                                float* __restrict upper, float* __restrict lower) {
-  for (std::int64_t j = 0; j < width; ++j) {
+inline __attribute__((always_inline)) void spread(const float* __restrict gradient, const std::uint8_t* __restrict which, int n,
+                                                  float* __restrict upper, float* __restrict lower) {
+  for (int j = 0; j < n; ++j) {
     const float g = gradient[j];
     const int index = which[j];
     upper[2 * j] = index == 0 ? g : 0.0f;
@@ -43,6 +44,28 @@ MILLRACE_CLONES void spread_row(const float* __restrict gradient, const std::uin
     lower[2 * j] = index == 2 ? g : 0.0f;
     lower[2 * j + 1] = index == 3 ? g : 0.0f;
   }
+}
+
+/// Calls block(at, n) so that all of 0 .. width - 1 is covered by blocks of a fixed size, which compile to vectors without a
+/// remainder: the last one overlaps the one before it and does a part again.
+template <int n, class Block>
+inline __attribute__((always_inline)) void in_blocks(int width, Block&& block) {
+  for (int at = 0; at + n < width; at += n) block(at, n);
+  block(width - n, n);
+}
+template <class Block>
+inline __attribute__((always_inline)) void cover(int width, Block&& block) {
+  if (width >= 8) return in_blocks<8>(width, block);
+  if (width >= 4) return in_blocks<4>(width, block);
+  block(0, width);
+}
+
+MILLRACE_CLONES void pool_row(const float* upper, const float* lower, int width, float* out, std::uint8_t* which) {
+  cover(width, [=](int at, int n) __attribute__((always_inline)) { pool(upper + 2 * at, lower + 2 * at, n, out + at, which + at); });
+}
+
+MILLRACE_CLONES void spread_row(const float* gradient, const std::uint8_t* which, int width, float* upper, float* lower) {
+  cover(width, [=](int at, int n) __attribute__((always_inline)) { spread(gradient + at, which + at, n, upper + 2 * at, lower + 2 * at); });
 }
 
 constexpr std::int64_t kPlanesAtOnce = 64; ///< What is worth waking another thread for.
@@ -70,7 +93,7 @@ class ReluPool final : public torch::autograd::Function<ReluPool> {
         for (std::int64_t y = 0; y < p.height; ++y) {
           const float* row = from + (plane * p.in_height + 2 * y) * p.in_width;
           const std::int64_t at = (plane * p.height + y) * p.width;
-          pool_row(row, row + p.in_width, p.width, to + at, kept + at);
+          pool_row(row, row + p.in_width, static_cast<int>(p.width), to + at, kept + at);
         }
     });
     context->save_for_backward({which});
@@ -95,7 +118,7 @@ class ReluPool final : public torch::autograd::Function<ReluPool> {
         for (std::int64_t y = 0; y < p.height; ++y) {
           float* row = to + (plane * p.in_height + 2 * y) * p.in_width;
           const std::int64_t at = (plane * p.height + y) * p.width;
-          spread_row(from + at, kept + at, p.width, row, row + p.in_width);
+          spread_row(from + at, kept + at, static_cast<int>(p.width), row, row + p.in_width);
         }
     });
     return {result};
