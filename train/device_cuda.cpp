@@ -116,7 +116,7 @@ class CudaDevice final : public Device {
     copy(landing, batch);
     landing.copied.synchronize();
     const at::Tensor images = view_of_rows(landing.images.data_ptr(), landing.rows, landing.format, where_);
-    // A copy of the pictures as they are: what lies in `landing` ends here, and the step of a u8 set includes normalising.
+    // A copy, since `landing` ends here; normalised beforehand, so that a step on it is compute alone.
     Input input{(*normalise_)(images).clone(), landing.labels.narrow(0, 0, landing.rows).clone()};
     compute_.synchronize();
     return input;

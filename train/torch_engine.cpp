@@ -191,6 +191,7 @@ class TorchEngine final : public Engine {
     device_->add_loss(loss.detach());
     books.device(Phase::forward);
     torch::autograd::backward({loss}, {});
+    loss.reset(); // Frees the graph, which is part of backward's work and may hold the input.
     done();
     books.device(Phase::backward);
     optimizer_.step(static_cast<double>(input.labels.size(0)));

@@ -67,8 +67,9 @@ EpochResult EngineTrainer::train_epoch(BatchStream& stream, std::stop_token stop
   const auto began = SteadyClock::now();
   Meter& meter = engine_->meter();
   engine_->enter();
-  engine_->begin(/*training=*/true);
   meter.start();
+  engine_->begin(/*training=*/true);
+  meter.host(Phase::other);
   EpochResult result;
   Digest digest(Digest::Of::ids);
   auto last_progress = began;

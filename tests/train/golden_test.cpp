@@ -4,6 +4,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 
 #include "tests/train/trainer_fixture.h"
 
@@ -59,11 +60,12 @@ class Answers {
         out.write(reinterpret_cast<const char*>(made->labels.data()), static_cast<std::streamsize>(made->labels.size() * 8));
       }
     }
-    std::string line = "'" MILLRACE_PYTHON "' '" MILLRACE_SOURCE_DIR "/tests/train/golden_steps.py' " + std::to_string(kSteps) + " " + std::to_string(kRows);
-    for (const Case& c : kCases) line += " " + c.text();
+    std::ostringstream line;
+    line << "'" MILLRACE_PYTHON "' '" MILLRACE_SOURCE_DIR "/tests/train/golden_steps.py' " << kSteps << ' ' << kRows;
+    for (const Case& c : kCases) line << ' ' << c.text();
     for (const auto& [redirect, name] : {std::pair{"<", "batches"}, std::pair{">", "values"}, std::pair{"2>", "why"}})
-      line.append(" ").append(redirect).append("'").append((folder / name).string()).append("'");
-    usable = std::system(line.c_str()) == 0;
+      line << ' ' << redirect << "'" << (folder / name).string() << "'";
+    usable = std::system(line.str().c_str()) == 0;
     why = contents(folder / "why");
     values_ = contents(folder / "values");
     std::filesystem::remove_all(folder);
