@@ -2,6 +2,7 @@
 #include "augment/canvas.h"
 #include "augment/drawn.h"
 #include "augment/ops.h"
+#include "augment/resize.h"
 
 namespace millrace::augment {
 
@@ -11,10 +12,18 @@ struct ApplyContext {
   const Fill* fills = nullptr;            ///< One a slot.
 };
 
-/// The framing: crop with padding, resize, flips, in that order. `visible` is the part of the roi inside the picture.
-/// `moves_left`: whether a later operation needs another tile.
-/// Returns how many of draw.ops were done along with it.
-int apply_framing(const Draw& draw, const ImageInfo& image, const ApplyContext& context, bool moves_left, Canvas& canvas);
+/// The framing of a draw, with the crops and flips that follow it directly taken in.
+struct FramingPlan {
+  bool resizes = false;
+  ResizePass pass;         ///< Where it resizes; flips are in it.
+  int done = 0;            ///< How many of draw.ops are part of it.
+};
+FramingPlan plan_framing(const Draw& draw, PassOrder pass_order);
+
+/// The framing's padding, so that the view is its roi: `visible` is the part of the roi inside the picture.
+void pad_to_roi(const Framing& framing, bool last, Canvas& canvas);
+/// Resize, crop and flips as planned, into a tile.
+void apply_framing(const Draw& draw, const FramingPlan& plan, bool moves_left, Canvas& canvas);
 
 /// One operation. Erasing is not one of them: it works on the row.
 void apply_operation(const DrawnOp& op, const ApplyContext& context, bool moves_left, Canvas& canvas);

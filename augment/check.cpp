@@ -4,6 +4,7 @@
 
 #include "augment/compiled.h"
 #include "augment/crop.h"
+#include "augment/timm.h"
 #include "pipeline/error.h"
 
 namespace millrace::augment {
@@ -22,13 +23,15 @@ class Check {
   Compiled run() {
     const RecipeOptions& o = result_.options;
     if (o.channels != 1 && o.channels != 3) throw Error(ErrorKind::usage, "augment: pictures have 1 or 3 channels, not " + std::to_string(o.channels));
-    if (list_.size() > 200) throw Error(ErrorKind::usage, "augment: more than 200 operations");
+    if (list_.size() > 100) throw Error(ErrorKind::usage, "augment: more than 100 operations"); // Slots above are noise streams.
     for (index_ = 0; index_ < list_.size(); ++index_) {
       fill_ = {};
+      timm_ = {};
       std::visit([this](auto& op) { visit(op); }, list_[index_]);
       if (!std::holds_alternative<Normalize>(list_[index_])) {
         result_.operations.push_back(list_[index_]);
         result_.fills.push_back(fill_);
+        result_.timm.push_back(timm_);
       }
     }
     if (drawn_ > Draw::kMaxOps)
@@ -62,8 +65,8 @@ class Check {
     if (s.width < 1 || s.height < 1 || s.width > kLargest || s.height > kLargest) fail("size " + text(s) + " is not within 1 .. 16384");
   }
   void values_follow() const {
-    if (normalized_) fail("comes after Normalize, which must be followed by RandomErasing only");
     if (erased_) fail("comes after RandomErasing, which must be last");
+    if (normalized_) fail("comes after Normalize, which only RandomErasing may follow");
   }
   void draws(int count) {
     values_follow();
@@ -94,13 +97,15 @@ class Check {
       size_ = known() ? size_for_shorter_side(size_, op.shorter) : Size{};
     } else {
       positive(op.size);
-      size_ = op.size;
+      if (op.fit == Resize::Fit::stretch) size_ = op.size;
+      else size_ = known() ? size_for_fit(size_, op.size, op.fit == Resize::Fit::cover) : Size{};
     }
   }
   void visit(const CenterCrop& op) {
     draws(1);
     positive(op.size);
     size_ = op.size;
+    fill_ = op.fill;
   }
   void visit(const RandomCrop& op) {
     draws(1);
@@ -139,9 +144,53 @@ class Check {
     normalized_ = true;
     normalize_ = op;
   }
-  template <class Other>
-  void visit(const Other&) {
-    fail("is not part of this build");
+  void visit(const TimmRandAugment& op) {
+    try {
+      timm_ = parse_timm_config(op.config);
+    } catch (const Error& e) {
+      fail(e.what(), e.hint());
+    }
+    draws(timm_.num_ops);
+    fill_ = timm_fill(op.mean);
+  }
+  void visit(const RandAugment& op) {
+    if (op.num_ops < 0) fail("num_ops is negative");
+    bins(op.bins, op.magnitude);
+    draws(op.num_ops);
+    fill_ = op.fill;
+  }
+  void visit(const TrivialAugmentWide& op) {
+    bins(op.bins, 0);
+    draws(1);
+    fill_ = op.fill;
+  }
+  void visit(const AutoAugment& op) {
+    draws(2);
+    fill_ = op.fill;
+  }
+  void visit(const ColorJitter& op) {
+    draws(4);
+    for (const auto& part : {op.brightness, op.contrast, op.saturation})
+      if (part) range(*part, "a factor", 0, 1e3);
+    if (op.hue) range(*op.hue, "hue", -0.5, 0.5);
+  }
+  void visit(const RandomGrayscale& op) {
+    draws(1);
+    probability(op.p);
+  }
+  void visit(const RandomErasing& op) {
+    if (result_.options.dtype == Dtype::u8) fail("needs data.dtype = f32", "it overwrites normalised values");
+    drawn_ += op.max_count;
+    probability(op.p);
+    range(op.area, "area", 0, 1);
+    range(op.aspect, "aspect", 1e-3, 1e3);
+    if (op.max_count < 1) fail("max_count is " + std::to_string(op.max_count) + ", at least 1 is needed");
+    erased_ = true;
+  }
+
+  void bins(int count, int magnitude) const {
+    if (count < 2 || count > 1000) fail("bins is " + std::to_string(count) + ", not within 2 .. 1000");
+    if (magnitude < 0 || magnitude >= count) fail("magnitude is " + std::to_string(magnitude) + ", not one of " + std::to_string(count) + " bins");
   }
 
   std::vector<Operation> list_;
@@ -149,6 +198,7 @@ class Check {
   std::size_t index_ = 0;
   Size size_;
   Fill fill_{};
+  TimmConfig timm_;
   Normalize normalize_;
   int drawn_ = 0;
   bool normalized_ = false, erased_ = false;
@@ -157,6 +207,14 @@ class Check {
 }  // namespace
 
 Compiled check(std::vector<Operation> operations, const RecipeOptions& options) { return Check(std::move(operations), options).run(); }
+
+std::vector<std::string> warnings(const std::vector<Operation>& operations) {
+  std::vector<std::string> list;
+  for (const Operation& operation : operations)
+    if (const auto* timm = std::get_if<TimmRandAugment>(&operation))
+      for (std::string& warning : parse_timm_config(timm->config).warnings) list.push_back(std::move(warning));
+  return list;
+}
 
 const char* name_of(const Operation& operation) {
   constexpr const char* names[] = {"RandomAffine", "RandomRotation", "Resize", "CenterCrop", "RandomCrop", "RandomResizedCrop", "RandomHorizontalFlip",

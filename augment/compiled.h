@@ -4,6 +4,7 @@
 #include "augment/affine.h"
 #include "augment/normalize.h"
 #include "augment/ops.h"
+#include "augment/timm_config.h"
 
 // What compile() makes of a list of operations. Private to augment/.
 namespace millrace::augment {
@@ -14,6 +15,7 @@ struct Compiled {
   RowFormat format;
   std::vector<Operation> operations;      ///< Without Normalize; their order is the slots' order.
   std::vector<Fill> fills;                ///< Of each slot's geometric operations and padding.
+  std::vector<TimmConfig> timm;           ///< Of each slot that holds TimmRandAugment.
   Normalizer normalizer;                  ///< For f32 rows.
 };
 

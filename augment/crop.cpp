@@ -91,4 +91,11 @@ Size size_for_shorter_side(Size p, int shorter) {
   return p.height == shorter ? p : Size{longer(p.width, p.height), shorter};
 }
 
+Size size_for_fit(Size p, Size wanted, bool cover) {
+  const double x = static_cast<double>(p.width) / wanted.width, y = static_cast<double>(p.height) / wanted.height;
+  const double q = cover ? std::min(x, y) : std::max(x, y);
+  const auto side = [&](int n) { return std::max(1, static_cast<int>(std::nearbyint(n / q))); };
+  return {side(p.width), side(p.height)};
+}
+
 }  // namespace millrace::augment

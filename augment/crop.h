@@ -20,5 +20,7 @@ Roi center_crop_window(Size picture, Size window);
 
 /// torchvision's resize to a shorter side: the longer one is floored.
 Size size_for_shorter_side(Size picture, int shorter);
+/// timm's: the aspect kept, `wanted` covered or (border mode) contained; sides rounded, halves to even.
+Size size_for_fit(Size picture, Size wanted, bool cover);
 
 }  // namespace millrace::augment

@@ -34,9 +34,17 @@ struct RandomAffine {
 };
 /// torchvision RandomRotation.
 struct RandomRotation { Range degrees{0, 0}; Filter filter = Filter::nearest; std::array<std::uint8_t, 3> fill{}; };
-/// torchvision Resize: to `size`, or with `shorter` > 0 the shorter side to that, keeping the aspect.
-struct Resize { Size size; int shorter = 0; Filter filter = Filter::bilinear; bool antialias = true; };
-struct CenterCrop { Size size; };
+/// torchvision Resize: to `size`, or with `shorter` > 0 the shorter side to that, keeping the aspect. `fit` is timm's: with
+/// cover and contain the aspect is kept, and `size` is the least or the most that the sides become.
+struct Resize {
+  enum class Fit : std::uint8_t { stretch, cover, contain };
+  Size size;
+  int shorter = 0;
+  Filter filter = Filter::bilinear;
+  bool antialias = true;
+  Fit fit = Fit::stretch;
+};
+struct CenterCrop { Size size; std::array<std::uint8_t, 3> fill{}; };
 /// torchvision RandomCrop with equal padding on all sides.
 struct RandomCrop { Size size; int padding = 0; PadMode pad_mode = PadMode::constant; std::array<std::uint8_t, 3> fill{}; };
 /// torchvision RandomResizedCrop; timm's with `random_filter` (bilinear or bicubic, 1/2 each).
@@ -89,5 +97,8 @@ struct RecipeOptions {
 /// Compiles a list of operations, in order. Without Normalize, f32 rows hold v / 255.
 /// Errors: Error(usage) that names the operation and what does not fit.
 std::unique_ptr<Recipe> compile(std::vector<Operation> operations, const RecipeOptions& options);
+
+/// What a user should know of a list that compiles: tokens of RandAugment strings that are ignored, as timm ignores them.
+std::vector<std::string> warnings(const std::vector<Operation>& operations);
 
 }  // namespace millrace::augment

@@ -1,15 +1,20 @@
 #include <algorithm>
 #include <cstring>
+#include <optional>
 
 #include "augment/apply.h"
 #include "augment/compiled.h"
 #include "augment/crop.h"
 #include "augment/describe.h"
 #include "augment/draws.h"
-#include "augment/point.h"
+#include "augment/erase.h"
+#include "augment/policies.h"
 
 namespace millrace::augment {
 namespace {
+
+constexpr int kFirstNoiseSlot = 128; // Recipes have at most 100 slots.
+constexpr int kLargestSide = 1 << 15;
 
 std::string text(Size s) { return std::to_string(s.width) + " x " + std::to_string(s.height); }
 
@@ -33,7 +38,6 @@ class Drawer {
 
  private:
   Rng random() const { return Rng(key_.with_slot(slot_)); }
-  const Fill& fill() const { return compiled_.fills[slot_]; }
   void refuse(std::string why) {
     fits_ = false;
     misfit_ = std::move(why);
@@ -49,9 +53,14 @@ class Drawer {
     builder_.rotate(rng.uniform(op.degrees[0], op.degrees[1]), op.filter);
   }
   void draw(const Resize& op) {
-    builder_.resize(op.shorter > 0 ? size_for_shorter_side(builder_.size(), op.shorter) : op.size, op.filter, op.antialias);
+    const Size size = builder_.size();
+    const Size wanted = op.shorter > 0                      ? size_for_shorter_side(size, op.shorter)
+                        : op.fit == Resize::Fit::stretch    ? op.size
+                                                            : size_for_fit(size, op.size, op.fit == Resize::Fit::cover);
+    if (wanted.width > kLargestSide || wanted.height > kLargestSide) return refuse("a picture of " + text(size) + " would become " + text(wanted));
+    builder_.resize(wanted, op.filter, op.antialias);
   }
-  void draw(const CenterCrop& op) { builder_.crop(center_crop_window(builder_.size(), op.size), PadMode::constant, {}); }
+  void draw(const CenterCrop& op) { builder_.crop(center_crop_window(builder_.size(), op.size), PadMode::constant, op.fill); }
   void draw(const RandomCrop& op) {
     const Size size = builder_.size();
     if (size.width + 2 * op.padding < op.size.width || size.height + 2 * op.padding < op.size.height)
@@ -73,8 +82,34 @@ class Drawer {
   void draw(const RandomVerticalFlip& op) {
     if (random().uniform() < op.p) builder_.flip_vertical();
   }
-  template <class Other>
-  void draw(const Other&) {} // Normalize is not among the operations that are drawn.
+  void draw(const TimmRandAugment& op) {
+    Rng rng = random();
+    draw_timm(compiled_.timm[slot_], op, rng, builder_);
+  }
+  void draw(const RandAugment& op) {
+    Rng rng = random();
+    draw_rand_augment(op, rng, builder_);
+  }
+  void draw(const TrivialAugmentWide& op) {
+    Rng rng = random();
+    draw_trivial_augment(op, rng, builder_);
+  }
+  void draw(const AutoAugment& op) {
+    Rng rng = random();
+    draw_auto_augment(op, rng, builder_);
+  }
+  void draw(const ColorJitter& op) {
+    Rng rng = random();
+    draw_color_jitter(op, rng, builder_);
+  }
+  void draw(const RandomGrayscale& op) {
+    if (random().uniform() < op.p) builder_.add(Drawn::grayscale);
+  }
+  void draw(const RandomErasing& op) {
+    Rng rng = random();
+    draw_erasing(op, rng, builder_);
+  }
+  void draw(const Normalize&) {} // Part of the last pass, not drawn.
 
   DrawBuilder builder_;
   const RngKey& key_;
@@ -115,18 +150,41 @@ class CompiledRecipe final : public Recipe {
     Canvas canvas(visible, scratch, bytes ? static_cast<std::uint8_t*>(row) : nullptr);
     const ApplyContext context{c_.options.pass_order, c_.fills.data()};
 
-    int last_move = -1;
-    for (int i = 0; i < draw.count; ++i)
-      if (needs_tile(draw.ops[static_cast<std::size_t>(i)])) last_move = i;
-    for (int i = apply_framing(draw, image, context, last_move >= 0, canvas); i < draw.count; ++i)
-      apply_operation(draw.ops[static_cast<std::size_t>(i)], context, last_move > i, canvas);
-    write(canvas, row);
+    const FramingPlan plan = plan_framing(draw, c_.options.pass_order);
+    int last_move = -1, last_pixels = -1; // The last operation that needs a tile; the last one that is not erasing.
+    for (int i = plan.done; i < draw.count; ++i) {
+      const DrawnOp& op = draw.ops[static_cast<std::size_t>(i)];
+      if (needs_tile(op)) last_move = i;
+      if (kind_of(op) != Drawn::erase) last_pixels = i;
+    }
+    if (plan.resizes && last_pixels < 0 && c_.format.dtype == Dtype::f32) {
+      pad_to_roi(draw.framing, false, canvas);
+      resize(canvas.view(), plan.pass, c_.normalizer, c_.format.layout, static_cast<float*>(row), scratch);
+    } else {
+      apply_framing(draw, plan, last_move >= 0, canvas);
+      for (int i = plan.done; i < draw.count; ++i) apply_operation(draw.ops[static_cast<std::size_t>(i)], context, last_move > i, canvas);
+      write(canvas, row);
+    }
+    if (last_pixels != draw.count - 1) erase_boxes(draw, static_cast<float*>(row));
     return {};
   }
 
   std::string describe(const Draw& draw) const override { return augment::describe(draw); }
 
  private:
+  // Noise comes from streams of its own, one for each erasing operation of the list.
+  void erase_boxes(const Draw& draw, float* row) const {
+    std::optional<Rng> noise;
+    for (int i = 0; i < draw.count; ++i) {
+      const DrawnOp& op = draw.ops[static_cast<std::size_t>(i)];
+      if (kind_of(op) != Drawn::erase) continue;
+      if (op.parameters[4] == 0) noise.emplace(draw.key.with_slot(static_cast<std::uint8_t>(kFirstNoiseSlot + op.slot)));
+      const auto& p = op.parameters;
+      const Roi box{static_cast<int>(p[0]), static_cast<int>(p[1]), static_cast<int>(p[2]), static_cast<int>(p[3])};
+      erase(row, c_.format, box, std::get<RandomErasing>(c_.operations[op.slot]).value, *noise);
+    }
+  }
+
   // The last pass: pending tables and the normalisation in one lookup.
   void write(Canvas& canvas, void* row) const {
     if (c_.format.dtype == Dtype::f32) {

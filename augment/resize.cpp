@@ -184,7 +184,7 @@ void resize(ImageView in, const ResizePass& pass, MutableImageView out, Scratch&
 void resize(ImageView in, const ResizePass& pass, const Normalizer& normalizer, Layout layout, float* picture, Scratch& scratch) {
   const Size size = pass.window.size();
   const int channels = in.channels;
-  std::uint8_t* block = scratch.buffers[0].reserve(static_cast<std::size_t>(Sink::kBlockRows * size.width * channels));
+  std::uint8_t* block = scratch.buffers[1].reserve(static_cast<std::size_t>(Sink::kBlockRows * size.width * channels));
   Sink sink(size, channels, block, normalizer, layout, picture);
   sweep(in, whole(in), pass, sink, scratch);
 }

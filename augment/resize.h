@@ -22,7 +22,8 @@ struct ResizeOptions {
 /// Pillow's Resample.c to the bit: separable, weights of 22 bits, a clipped uint8 picture between the passes; nearest
 /// accumulates its steps in double. Without antialias the filter is not widened when the picture shrinks (2 taps for
 /// bilinear, sampling at pixel centres as OpenCV and torch do); everything else stays as it is, so that it is exact too.
-/// Shapes: any, equal channels (1 or 3), no overlap. Threads: any, each with its own scratch. Errors: none.
+/// Shapes: any, equal channels (1 or 3), no overlap. Threads: any, each with its own scratch, of which buffers 2 and 3 are used.
+/// Errors: none.
 void resize(ImageView in, const ResizeOptions& options, MutableImageView out, Scratch& scratch);
 void resize(ImageView in, const Box& box, const ResizeOptions& options, MutableImageView out, Scratch& scratch);
 
@@ -34,7 +35,7 @@ struct ResizePass {
   ResizeOptions options;
 };
 void resize(ImageView in, const ResizePass& pass, MutableImageView out, Scratch& scratch);
-/// Straight to float32: the rows are normalised while they are in the cache.
+/// Straight to float32: the rows are normalised while they are in the cache. Uses the scratch's buffers 1 to 3.
 void resize(ImageView in, const ResizePass& pass, const Normalizer& normalizer, Layout layout, float* picture, Scratch& scratch);
 
 }  // namespace millrace::augment

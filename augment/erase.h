@@ -1,0 +1,16 @@
+#pragma once
+#include <cstdint>
+
+#include "augment/ops.h"
+#include "pipeline/image.h"
+#include "pipeline/random.h"
+#include "pipeline/recipe.h"
+
+namespace millrace::augment {
+
+/// Overwrites a box of a normalised picture: with 0 (the data set's mean), with one N(0, 1) a channel, or with one a channel
+/// and pixel, drawn channel by channel and row by row, so that the layout does not change the values.
+/// Threads: any. Errors: none.
+void erase(float* picture, const RowFormat& format, const Roi& box, RandomErasing::Value value, RandomSource& noise);
+
+}  // namespace millrace::augment
