@@ -1,9 +1,9 @@
 #include "pipeline/jpeg.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <string>
 
+#include "pipeline/contract.h"
 #include "pipeline/jpeg_color.h"
 #include "pipeline/jpeg_exif.h"
 #include "pipeline/jpeg_library.h"
@@ -181,10 +181,7 @@ Expected<ImageView> JpegDecoder::Impl::turn(const ImageView& view, Size size, Bu
 void JpegDecoder::Impl::require_inside(const Roi& roi, Size size) {
   const bool inside = roi.left >= 0 && roi.top >= 0 && roi.width > 0 && roi.height > 0 && roi.width <= size.width - roi.left &&
                       roi.height <= size.height - roi.top;
-  if (inside) return;
-  std::fprintf(stderr, "%s:%d: the roi %d x %d at (%d, %d) is not inside the picture of %d x %d\n", __FILE__, __LINE__, roi.width,
-               roi.height, roi.left, roi.top, size.width, size.height);
-  std::abort();
+  contract(inside, "the roi must lie inside the picture");
 }
 
 JpegDecoder::JpegDecoder(const JpegOptions& options) : impl_(std::make_unique<Impl>(options)) {}
