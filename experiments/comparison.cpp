@@ -180,8 +180,9 @@ Finding judge_line(const std::vector<const CellSummary*>& line) {
   // The knee: the fewest workers within 5 % of the best.
   const CellSummary* knee = *std::find_if(line.begin(), line.end(), [&](const CellSummary* s) { return s->total_seconds.median <= 1.05 * best->total_seconds.median; });
   std::string text = cell_label(first.cell, "loader.workers");
-  text += (text.empty() ? "" : ": ") + std::string("workers ") + joined(workers) + " take " + slashed(totals, 2) + " s; " + fixed(knee->workers, 0) + " are within 5 % of the best (" + fixed(first.total_seconds.median / knee->total_seconds.median, 2) +
-          " times as fast as " + workers.front() + ", which " + (first.wait_share > 0.005 ? "waits " + pct(first.wait_share, 0) + " of its time" : "does not wait") + ")";
+  text += (text.empty() ? "" : ": ") + std::string("workers ") + joined(workers) + " take " + slashed(totals, 2) + " s; " + fixed(knee->workers, 0) + " are within 5 % of the best" +
+          (knee == &first ? "" : " (" + fixed(first.total_seconds.median / knee->total_seconds.median, 2) + " times as fast as " + workers.front() + ")") + "; " + workers.front() + " " +
+          (first.wait_share > 0.005 ? "waits " + pct(first.wait_share, 0) + " of its time" : "does not wait");
   if (!unclear.empty()) text += "; not distinguishable by their repetitions: " + joined(unclear);
   else if (first.total_seconds.count == 1) text += "; one run a cell: differences of a few per cent say nothing";
   return {"D7", text + "."};
