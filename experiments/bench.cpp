@@ -181,7 +181,8 @@ int bench_step_command(const SpecArguments& arguments, const Context& context) {
               std::to_string(resident.size()).c_str(), static_cast<unsigned long long>(spec.data.batch), significant(bench.step_seconds * 1e6, 4).c_str(),
               grouped(double(bench.steps)).c_str(), trainer->device().c_str());
   Table table({"phase", "us a step", "%"});
-  for (const auto& [name, value] : to_json(bench.phases).items())
+  const Json phases = to_json(bench.phases);
+  for (const auto& [name, value] : phases.items())
     table.add({name, significant(value.get<double>() / double(std::max<std::uint64_t>(1, bench.steps)) * 1e6, 3), fixed(100 * value.get<double>() / bench.phases.sum(), 1)});
   std::printf("%s", table.text().c_str());
   return 0;

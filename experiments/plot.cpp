@@ -120,7 +120,7 @@ std::string plot_program(const std::vector<CellSummary>& all, const std::string&
       const Spread& r = cell->images_per_second;
       data << column << " " << r.median << " " << r.low << " " << r.high;
       for (const std::string& phase : phases) data << " " << phase_us(*cell, phase);
-      data << "\n";
+      data << " " << quoted(grouped(r.median)) << "\n";
       ticks << (column ? ", " : "") << quoted(x_value(*cell, x)) << " " << column;
       top = std::max(top, r.high);
       ++column;
@@ -132,7 +132,7 @@ std::string plot_program(const std::vector<CellSummary>& all, const std::string&
   std::ostringstream lines;
   for (std::size_t g = 0; g < groups.size(); ++g) {
     lines << (g ? ", " : "") << "$cells index " << g << " using 1:2:3:4 with yerrorlines lw 2 pt 7 ps 0.9 lc rgb \"" << kLines[g % std::size(kLines)] << "\" notitle, "
-          << "$cells index " << g << " using 1:2:(sprintf(\"%.3gk\", $2/1000)) with labels offset 0,1 font \",9\" notitle";
+          << "$cells index " << g << " using 1:2:" << 5 + phases.size() << " with labels offset 0,1 font \",9\" notitle";
   }
   // Stacked by hand: the tallest sum is drawn first, so that each colour shows its own part.
   for (std::size_t p = phases.size(); p-- > 0;) {
@@ -146,7 +146,7 @@ std::string plot_program(const std::vector<CellSummary>& all, const std::string&
       << "set multiplot layout 2,1 title " << quoted(title) << " font \",14\"\n"
       << "set lmargin 11; set rmargin 16; set tmargin 2.5; set bmargin 2\n"
       << "set xrange [-0.6:" << column - 0.4 << "]\nset xtics (" << ticks.str() << ") nomirror scale 0\n"
-      << "set grid ytics lc rgb \"#DDDDDD\"; set border 3; set ytics nomirror; set format y \"%.0s%c\"\n"
+      << "set grid ytics lc rgb \"#DDDDDD\"; set border 3; set ytics nomirror; set format y \"%.0f\"\n"
       << "set ylabel \"images/s\"; set yrange [0:" << top * 1.2 << "]\n" << rates.str()
       << "plot " << lines.str() << "\n"
       << "set ylabel \"µs an image\"; set yrange [0:*]; set format y \"%g\"; set bmargin 3.5\n"

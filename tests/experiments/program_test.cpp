@@ -154,6 +154,13 @@ TEST_F(Program, BenchStepEndsWithOneObject) {
   EXPECT_GT(last_line()["step_seconds"].get<double>(), 0);
 }
 
+TEST_F(Program, WithoutJsonTheBenchesPrintTables) {
+  ASSERT_EQ(run({"bench", "step", spec(kToy), "--seconds", "0.05"}), 0) << text("stderr");
+  EXPECT_THAT(text("stdout"), HasSubstr("optimizer"));
+  ASSERT_EQ(run({"bench", "loader", spec(kToy), "--seconds", "0.05"}), 0) << text("stderr");
+  EXPECT_THAT(text("stdout"), HasSubstr("us/image"));
+}
+
 class Signal : public Program, public testing::WithParamInterface<int> {};
 
 TEST_P(Signal, StopsWithinSecondsAndLeavesWholeLines) {
