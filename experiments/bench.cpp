@@ -29,7 +29,7 @@ std::uint64_t read_pages(const Batch& batch) {
 /// Clocks and counts at one moment.
 struct Mark {
   SteadyClock::time_point time = SteadyClock::now();
-  double cpu = process_cpu_seconds(), consumer_cpu = thread_cpu_seconds();
+  double cpu = process_cpu_seconds();
   LoaderReport report;
   explicit Mark(const Loader& loader) : report(loader.report()) {}
 };
@@ -47,8 +47,9 @@ void close_window(LoaderBench& out, const Mark& from, const Mark& to, int worker
   out.cpu_seconds = to.cpu - from.cpu;
   out.window = difference(to.report, from.report);
   if (workers == 0 || !messages(out.window)) return;
-  // What workers did beside the stages' bodies: taking, passing and waiting for messages.
-  const double rest = out.cpu_seconds - (to.consumer_cpu - from.consumer_cpu) - busy_seconds(out.window);
+  // What is left of the workers' time beside the stages' bodies: taking, passing and waiting for messages. Both are wall
+  // times, so that a thread that is kept from its core inside a body does not count for the graph.
+  const double rest = workers * out.seconds - busy_seconds(out.window);
   out.graph_us_per_message = std::max(0.0, rest) / double(messages(out.window)) * 1e6;
 }
 
@@ -129,7 +130,7 @@ void print(const LoaderBench& b, const Spec& spec) {
               static_cast<unsigned long long>(spec.data.batch), grouped(double(b.images)).c_str(), fixed(b.seconds, 2).c_str(), fixed(b.warm_up_seconds, 2).c_str());
   std::printf("first batch %s ms after the loader was made; %s CPU s a 1000 images; slots %s, peak resident %s\n", significant(b.first_batch_seconds * 1e3, 3).c_str(),
               significant(b.cpu_seconds / double(b.images) * 1000, 3).c_str(), bytes_text(double(b.loader_bytes)).c_str(), bytes_text(double(peak_rss_bytes())).c_str());
-  if (b.graph_us_per_message) std::printf("graph: %s us a message beside the stages' own work\n", significant(*b.graph_us_per_message, 3).c_str());
+  if (b.graph_us_per_message) std::printf("graph: at most %s us a message (the workers' time outside the stages' bodies)\n", significant(*b.graph_us_per_message, 3).c_str());
   if (!b.digest.empty()) std::printf("digest %s\n", b.digest.c_str());
   std::printf("\n%s", stage_table(b.window).c_str());
 }

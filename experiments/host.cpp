@@ -77,12 +77,6 @@ double process_cpu_seconds() {
   return seconds_of(use.ru_utime) + seconds_of(use.ru_stime);
 }
 
-double thread_cpu_seconds() {
-  timespec t{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-  return double(t.tv_sec) + double(t.tv_nsec) * 1e-9;
-}
-
 long peak_rss_bytes() {
   rusage use{};
   getrusage(RUSAGE_SELF, &use);

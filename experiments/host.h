@@ -24,9 +24,8 @@ const char* build_commit();
 const char* build_type();
 const char* version();
 
-/// CPU seconds of this process, of the calling thread, and the largest resident set so far.
+/// CPU seconds of this process, and the largest resident set so far.
 double process_cpu_seconds();
-double thread_cpu_seconds();
 long peak_rss_bytes();
 
 }  // namespace millrace

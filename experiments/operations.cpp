@@ -9,6 +9,8 @@ namespace {
 using namespace augment;
 
 const std::vector<std::pair<std::string, Filter>> kWarpFilters{{"nearest", Filter::nearest}, {"bilinear", Filter::bilinear}};
+const std::vector<std::pair<std::string, Filter>> kResizeFilters{{"nearest", Filter::nearest}, {"box", Filter::box},         {"bilinear", Filter::bilinear},
+                                                                 {"hamming", Filter::hamming}, {"bicubic", Filter::bicubic}, {"lanczos", Filter::lanczos}};
 const std::vector<std::pair<std::string, PadMode>> kPadModes{
     {"constant", PadMode::constant}, {"edge", PadMode::edge}, {"reflect", PadMode::reflect}, {"symmetric", PadMode::symmetric}};
 
@@ -35,7 +37,7 @@ void fill(Keys& keys, std::array<std::uint8_t, 3>& colour) {
 /// One number for a square, or [height, width] as torchvision has it.
 void size(Keys& keys, Size& value) {
   std::vector<double> v{double(value.height), double(value.width)};
-  keys.numbers("size", v, {1, 2}, keys.reading() ? 1 : 0, 65536);
+  keys.numbers("size", v, {1, 2}, 1, 65536);
   value = {static_cast<int>(v.back()), static_cast<int>(v.front())};
 }
 
@@ -56,6 +58,26 @@ void keys_of(Keys& keys, RandomCrop& op) {
 }
 
 void keys_of(Keys& keys, RandomHorizontalFlip& op) { keys.number("p", op.p, 0, 1); }
+void keys_of(Keys& keys, RandomVerticalFlip& op) { keys.number("p", op.p, 0, 1); }
+void keys_of(Keys& keys, CenterCrop& op) { size(keys, op.size); }
+
+void keys_of(Keys& keys, Resize& op) {
+  if (keys.reading() || op.shorter == 0) size(keys, op.size);
+  if (keys.reading() || op.shorter) keys.whole("shorter", op.shorter, 1, 65536);
+  keys.choice("interpolation", op.filter, kResizeFilters);
+  keys.boolean("antialias", op.antialias);
+}
+
+void keys_of(Keys& keys, RandomResizedCrop& op) {
+  size(keys, op.size);
+  std::optional<Range> scale = op.scale, ratio = op.ratio;
+  optional_range(keys, "scale", scale, 1e-6, 1);
+  optional_range(keys, "ratio", ratio, 1e-3, 1e3);
+  op.scale = *scale;
+  op.ratio = *ratio;
+  keys.choice("interpolation", op.filter, kResizeFilters);
+  keys.boolean("antialias", op.antialias);
+}
 
 void keys_of(Keys& keys, Normalize& op) {
   keys.numbers("mean", op.mean, {1, 3}, -1e6, 1e6);
@@ -77,6 +99,10 @@ const std::vector<Row>& rows() {
   static const std::vector<Row> table{
       row<RandomAffine>("random_affine", true),
       row<RandomCrop>("random_crop", true),
+      row<Resize>("resize", false),
+      row<CenterCrop>("center_crop", false),
+      row<RandomResizedCrop>("random_resized_crop", true),
+      row<RandomVerticalFlip>("random_vertical_flip", true),
       row<RandomHorizontalFlip>("random_horizontal_flip", true),
       row<Normalize>("normalize", false, {{0.5}, {0.5}}),
   };

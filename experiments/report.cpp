@@ -61,8 +61,9 @@ std::string findings_text(const std::vector<Finding>& findings) {
 
 /// Provenance that all runs share, or how many there are.
 std::string provenance(const StudyResults& results) {
-  std::set<std::string> commits, hosts, torches;
+  std::set<std::string> commits, hosts, torches, commands;
   for (const RunResult& run : results.runs) {
+    commands.insert("`" + run.run.value("command", "?") + "`");
     commits.insert(run.run.value("commit", "?"));
     const Json host = run.run.value("host", Json::object());
     hosts.insert(host.value("cpu", "?") + ", " + std::to_string(host.value("cores", 0)) + " cores");
@@ -73,7 +74,7 @@ std::string provenance(const StudyResults& results) {
     for (const auto& v : s) out += (out.empty() ? "" : "; ") + v;
     return out;
   };
-  return "Machine: " + list(hosts) + ". Commit: " + list(commits) + ". torch " + list(torches) + ". First run " + results.runs.front().run.value("started", "?") + ".";
+  return "Machine: " + list(hosts) + ". Commit: " + list(commits) + ". torch " + list(torches) + ". Command: " + list(commands) + ", first run " + results.runs.front().run.value("started", "?") + ".";
 }
 
 std::string failures(const StudyResults& results) {
