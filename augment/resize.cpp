@@ -116,7 +116,6 @@ class Sweep {
     const double width = static_cast<double>(box[2] - box[0]), height = static_cast<double>(box[3] - box[1]);
     const std::size_t words = horizontal_ ? taps_words(width, pass_.target.width, o.filter, o.antialias) : 0;
     const std::size_t more = vertical_ ? taps_words(height, pass_.target.height, o.filter, o.antialias) : 0;
-    block_bytes_ = static_cast<std::size_t>(Sink::kBlockRows) * static_cast<std::size_t>(pass_.window.width * in_.channels) + 64;
     auto* memory = reinterpret_cast<std::int32_t*>(scratch_.buffers[3].reserve((words + more + 2) * 4));
     if (horizontal_) {
       across_ = fill_taps(in_.width, box[0], box[2], pass_.target.width, o.filter, o.antialias, pass_.window.left, pass_.window.width, memory);
@@ -155,7 +154,6 @@ class Sweep {
   Sink& sink_;
   Scratch& scratch_;
   ResizeTaps across_, down_;
-  std::size_t block_bytes_ = 0;
   bool horizontal_ = false, vertical_ = false, vertical_first_ = false;
 };
 

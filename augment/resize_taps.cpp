@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <numbers>
 
 namespace millrace::augment {
@@ -80,7 +81,8 @@ void fill(const Weight& weight_at, int in_length, double b0, double scale, doubl
 
 std::size_t taps_words(double box_length, int out_length, Filter filter, bool antialias) {
   const auto stride = static_cast<std::size_t>(stride_of(box_length, out_length, filter, antialias));
-  return static_cast<std::size_t>(out_length) * (stride + 2) + 2 * stride + 2; // The last: doubles in use while filling.
+  const std::size_t groups = (stride + 3) / 4, packed_words = static_cast<std::size_t>(out_length) * (16 + 32 * groups) + 128;
+  return static_cast<std::size_t>(out_length) * (stride + 2) + 2 * stride + 2 + packed_words; // 2 strides: doubles in use while filling.
 }
 
 ResizeTaps fill_taps(int in_length, float b0, float b1, int out_length, Filter filter, bool antialias, int begin, int length,
@@ -94,6 +96,8 @@ ResizeTaps fill_taps(int in_length, float b0, float b1, int out_length, Filter f
   taps.first = memory + 2 * taps.stride + 2;
   taps.count = taps.first + length;
   taps.weight = taps.count + length;
+  const auto end = reinterpret_cast<std::uintptr_t>(taps.weight + static_cast<std::ptrdiff_t>(length) * taps.stride);
+  taps.packed = reinterpret_cast<std::uint8_t*>((end + 63) / 64 * 64);
   const double support = support_of(filter), widened = antialias ? std::max(scale, 1.0) : 1.0;
   switch (filter) {
     case Filter::box: fill(box_weight, in_length, b0, scale, widened, support, begin, taps, values); break;

@@ -10,6 +10,7 @@ namespace millrace::augment {
 struct ResizeTaps {
   int length = 0, stride = 0;        ///< Outputs; weights kept for each of them (unused ones are 0).
   std::int32_t *first = nullptr, *count = nullptr, *weight = nullptr;
+  std::uint8_t* packed = nullptr;    ///< Room for the kernels' own form of the weights, 64-byte aligned.
 };
 
 /// What `fill_taps` needs: in int32s.

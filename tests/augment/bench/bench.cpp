@@ -4,10 +4,12 @@
 #include <cstdio>
 #include <functional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "augment/dispatch.h"
 #include "augment/ops.h"
+#include "augment/timm.h"
 
 using namespace millrace;
 using namespace millrace::augment;
@@ -31,7 +33,7 @@ std::vector<std::uint8_t> digit() { // Mostly black, as MNIST is.
   return pixels;
 }
 
-double median_us(const std::function<void(int)>& run, int count) {
+double median_us(const std::function<void(int)>& run, int count, double& best) {
   std::vector<double> times;
   run(count / 4 + 1);
   for (int r = 0; r < 9; ++r) {
@@ -40,6 +42,7 @@ double median_us(const std::function<void(int)>& run, int count) {
     times.push_back(std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - began).count() / count);
   }
   std::sort(times.begin(), times.end());
+  best = times[0];
   return times[4];
 }
 
@@ -63,6 +66,7 @@ void run(const Bench& b) {
   const ImageInfo info{b.size, b.channels};
   const ImageView view{b.pixels.data(), b.size.width, b.size.height, b.channels, b.size.width * b.channels};
   std::uint64_t sample = 0;
+  double best = 0;
   const double us = median_us(
       [&](int n) {
         for (int i = 0; i < n; ++i) {
@@ -73,8 +77,8 @@ void run(const Bench& b) {
           (void)recipe->apply(*draw, info, view.crop(inside), base + (static_cast<std::size_t>(i) % 64) * recipe->format().bytes(), scratch);
         }
       },
-      b.count);
-  std::printf("  %-34s %9.3f us %12.0f images/s\n", b.name.c_str(), us, 1e6 / us);
+      b.count, best);
+  std::printf("  %-34s %9.3f us (best %9.3f) %12.0f images/s\n", b.name.c_str(), us, best, 1e6 / us);
 }
 
 }  // namespace
