@@ -34,11 +34,14 @@ std::unique_ptr<Source> digits(const DataSpec& data, const std::string&, Split s
   return open_digits(options);
 }
 
-std::unique_ptr<Source> folder(const DataSpec&, const std::string& path, Split, const Warn& warn) { return open_folder({.folder = path, .warn = warn}); }
+std::unique_ptr<Source> folder(const DataSpec&, const std::string& path, Split, const Warn& warn) {
+  return open_folder({.folder = path, .warn = warn});
+}
 
 std::unique_ptr<Source> take_subset(std::unique_ptr<Source> source, const DataSpec& data) {
   if (data.subset > source->size())
-    throw Error(ErrorKind::usage, "data.subset = " + std::to_string(data.subset) + " is more than the " + std::to_string(source->size()) + " samples of " + data.name);
+    throw Error(ErrorKind::usage, "data.subset = " + std::to_string(data.subset) + " is more than the " + std::to_string(source->size()) +
+                                      " samples of " + data.name);
   auto order = numpy_legacy_permutation(source->size(), data.subset_seed);
   return open_subset(std::move(source), {.indices = std::move(order), .count = data.subset});
 }
@@ -111,7 +114,8 @@ std::unique_ptr<Recipe> make_recipe(const Spec& spec, const SourceInfo& source, 
     const bool on_device = spec.data.dtype == Dtype::u8 && std::holds_alternative<augment::Normalize>(a.operation);
     if (a.enabled && !on_device && !(evaluation && is_random(a.operation))) operations.push_back(a.operation);
   }
-  augment::RecipeOptions options{.channels = source.channels, .input = source.raw_size, .dtype = spec.data.dtype, .layout = spec.data.layout};
+  augment::RecipeOptions options{
+      .channels = source.channels, .input = source.raw_size, .dtype = spec.data.dtype, .layout = spec.data.layout};
   return augment::compile(std::move(operations), options);
 }
 
@@ -120,21 +124,23 @@ LoaderOptions loader_options(const Spec& spec, const Warn& warn) {
   LoaderOptions options;
   options.workers = l.workers;
   options.prefetch = l.prefetch;
-  options.batch = spec.data.batch; // One rank: a batch a rank or a node is the global batch.
+  options.batch = spec.data.batch;  // One rank: a batch a rank or a node is the global batch.
   options.sampler = l.sampler;
   options.drop_last = l.drop_last;
   options.seed = l.seed;
   options.extra_us_per_image = l.extra_us_per_image;
   options.faults.action = l.on_bad_sample;
-  if (l.max_bad >= 1) options.faults.max_count = static_cast<std::uint64_t>(l.max_bad);
-  else if (l.max_bad > 0) options.faults.max_fraction = l.max_bad;
+  if (l.max_bad >= 1)
+    options.faults.max_count = static_cast<std::uint64_t>(l.max_bad);
+  else if (l.max_bad > 0)
+    options.faults.max_fraction = l.max_bad;
   options.make_decoder = [] { return std::make_unique<JpegDecoder>(JpegOptions{}); };
   if (warn) options.on_event = [warn](const Event& event) { warn(event.text); };
   return options;
 }
 
 LoaderOptions evaluation_options(const Spec& spec, const Source& source, const Warn& warn) {
-  constexpr std::uint64_t kRows = 250; // Large enough that the loader's cost a batch does not count.
+  constexpr std::uint64_t kRows = 250;  // Large enough that the loader's cost a batch does not count.
   LoaderOptions options = loader_options(spec, warn);
   options.sampler = Sampler::sequential;
   options.drop_last = false;

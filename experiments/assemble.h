@@ -18,8 +18,8 @@ using Warn = std::function<void(const std::string&)>;
 /// A data set that a spec can name, and how it becomes a source.
 struct KnownSet {
   const char* name;
-  const char* folder; ///< Under the data root; empty: generated, or named by data.path alone.
-  const char* remedy; ///< What to put there.
+  const char* folder;  ///< Under the data root; empty: generated, or named by data.path alone.
+  const char* remedy;  ///< What to put there.
   std::unique_ptr<Source> (*open)(const DataSpec&, const std::string& path, Split, const Warn&);
 };
 const std::vector<KnownSet>& known_sets();
@@ -38,8 +38,8 @@ std::unique_ptr<Source> open_source(const DataSpec& data, Split split, const War
 class SourceShelf {
  public:
   explicit SourceShelf(Warn warn) : warn_(std::move(warn)) {}
-  const Source& train(const DataSpec& data); ///< The split and subset that the spec names.
-  const Source* test(const DataSpec& data);  ///< The whole test split; null for a folder without data.test_path.
+  const Source& train(const DataSpec& data);  ///< The split and subset that the spec names.
+  const Source* test(const DataSpec& data);   ///< The whole test split; null for a folder without data.test_path.
 
  private:
   const Source& get(const std::string& key, const DataSpec& data, Split split);

@@ -126,11 +126,15 @@ Json to_json(const LoaderBench& b, const Spec& spec, const SpecArguments& argume
 }
 
 void print(const LoaderBench& b, const Spec& spec) {
-  std::printf("%s images/s with %d workers, batch %llu (%s images in %s s; %s s before them were warm-up)\n", grouped(double(b.images) / b.seconds).c_str(), spec.loader.workers,
-              static_cast<unsigned long long>(spec.data.batch), grouped(double(b.images)).c_str(), fixed(b.seconds, 2).c_str(), fixed(b.warm_up_seconds, 2).c_str());
-  std::printf("first batch %s ms after the loader was made; %s CPU s a 1000 images; slots %s, peak resident %s\n", significant(b.first_batch_seconds * 1e3, 3).c_str(),
-              significant(b.cpu_seconds / double(b.images) * 1000, 3).c_str(), bytes_text(double(b.loader_bytes)).c_str(), bytes_text(double(peak_rss_bytes())).c_str());
-  if (b.graph_us_per_message) std::printf("graph: at most %s us a message (the workers' time outside the stages' bodies)\n", significant(*b.graph_us_per_message, 3).c_str());
+  std::printf("%s images/s with %d workers, batch %llu (%s images in %s s; %s s before them were warm-up)\n",
+              grouped(double(b.images) / b.seconds).c_str(), spec.loader.workers, static_cast<unsigned long long>(spec.data.batch),
+              grouped(double(b.images)).c_str(), fixed(b.seconds, 2).c_str(), fixed(b.warm_up_seconds, 2).c_str());
+  std::printf("first batch %s ms after the loader was made; %s CPU s a 1000 images; slots %s, peak resident %s\n",
+              significant(b.first_batch_seconds * 1e3, 3).c_str(), significant(b.cpu_seconds / double(b.images) * 1000, 3).c_str(),
+              bytes_text(double(b.loader_bytes)).c_str(), bytes_text(double(peak_rss_bytes())).c_str());
+  if (b.graph_us_per_message)
+    std::printf("graph: at most %s us a message (the workers' time outside the stages' bodies)\n",
+                significant(*b.graph_us_per_message, 3).c_str());
   if (!b.digest.empty()) std::printf("digest %s\n", b.digest.c_str());
   std::printf("\n%s", stage_table(b.window).c_str());
 }
@@ -146,9 +150,11 @@ int bench_loader_command(const SpecArguments& arguments, const Context& context)
   const LoaderBench bench = arguments.epochs ? run_epochs(source, *recipe, options, arguments.epochs, context)
                                              : run_window(source, *recipe, options, arguments.seconds, context);
   context.out.clear();
-  if (context.stop.stop_requested()) return 0; // A part of a window is not a result.
-  if (arguments.json) std::printf("%s\n", to_json(bench, spec, arguments, context).dump().c_str());
-  else print(bench, spec);
+  if (context.stop.stop_requested()) return 0;  // A part of a window is not a result.
+  if (arguments.json)
+    std::printf("%s\n", to_json(bench, spec, arguments, context).dump().c_str());
+  else
+    print(bench, spec);
   return 0;
 }
 
@@ -172,19 +178,31 @@ int bench_step_command(const SpecArguments& arguments, const Context& context) {
   const train::StepBenchmark bench = trainer->bench_step(resident, arguments.seconds, context.stop);
   if (context.stop.stop_requested()) return 0;
   if (arguments.json) {
-    const Json out = {{"images_per_second", bench.images_per_second}, {"step_seconds", bench.step_seconds}, {"steps", bench.steps}, {"seconds", bench.seconds},
-                      {"batch", spec.data.batch}, {"phases", to_json(bench.phases)}, {"device", trainer->device()}, {"parameters", trainer->parameters()},
-                      {"spec", arguments.spec}, {"spec_digest", digest_of(spec)}, {"commit", build_commit()}, {"host", to_json(context.host)}, {"notes", spec.warnings}};
+    const Json out = {{"images_per_second", bench.images_per_second},
+                      {"step_seconds", bench.step_seconds},
+                      {"steps", bench.steps},
+                      {"seconds", bench.seconds},
+                      {"batch", spec.data.batch},
+                      {"phases", to_json(bench.phases)},
+                      {"device", trainer->device()},
+                      {"parameters", trainer->parameters()},
+                      {"spec", arguments.spec},
+                      {"spec_digest", digest_of(spec)},
+                      {"commit", build_commit()},
+                      {"host", to_json(context.host)},
+                      {"notes", spec.warnings}};
     std::printf("%s\n", out.dump().c_str());
     return 0;
   }
-  std::printf("%s images/s on %s resident batches of %llu; a step takes %s us (median of %s) on %s\n\n", grouped(bench.images_per_second).c_str(),
-              std::to_string(resident.size()).c_str(), static_cast<unsigned long long>(spec.data.batch), significant(bench.step_seconds * 1e6, 4).c_str(),
+  std::printf("%s images/s on %s resident batches of %llu; a step takes %s us (median of %s) on %s\n\n",
+              grouped(bench.images_per_second).c_str(), std::to_string(resident.size()).c_str(),
+              static_cast<unsigned long long>(spec.data.batch), significant(bench.step_seconds * 1e6, 4).c_str(),
               grouped(double(bench.steps)).c_str(), trainer->device().c_str());
   Table table({"phase", "us a step", "%"});
   const Json phases = to_json(bench.phases);
   for (const auto& [name, value] : phases.items())
-    table.add({name, significant(value.get<double>() / double(std::max<std::uint64_t>(1, bench.steps)) * 1e6, 3), fixed(100 * value.get<double>() / bench.phases.sum(), 1)});
+    table.add({name, significant(value.get<double>() / double(std::max<std::uint64_t>(1, bench.steps)) * 1e6, 3),
+               fixed(100 * value.get<double>() / bench.phases.sum(), 1)});
   std::printf("%s", table.text().c_str());
   return 0;
 }

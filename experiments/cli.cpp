@@ -11,10 +11,16 @@ namespace {
 void spec_options(CLI::App& command, SpecArguments& a) {
   command.add_option("spec", a.spec, "spec file (TOML)")->required()->type_name("SPEC");
   // One value an occurrence: otherwise a spec after --set would be taken for another assignment.
-  command.add_option("--set", a.sets, "override one key; may be given again")->type_name("KEY=VALUE")->expected(1)->allow_extra_args(false)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  command.add_option("--set", a.sets, "override one key; may be given again")
+      ->type_name("KEY=VALUE")
+      ->expected(1)
+      ->allow_extra_args(false)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 
-void out_option(CLI::App& command, SpecArguments& a) { command.add_option("--out", a.out, "folder of results.jsonl, tables and plots (default: out/<name of the spec>)")->type_name("DIR"); }
+void out_option(CLI::App& command, SpecArguments& a) {
+  command.add_option("--out", a.out, "folder of results.jsonl, tables and plots (default: out/<name of the spec>)")->type_name("DIR");
+}
 
 void bench_options(CLI::App& command, SpecArguments& a) {
   spec_options(command, a);
@@ -44,12 +50,18 @@ int run_cli(int argc, char** argv, std::stop_token stop) {
   auto* study = app.add_subcommand("study", "a grid of runs: resumable, repetitions interleaved; ends with a table and a plot");
   spec_options(*study, a);
   out_option(*study, a);
-  study->add_option("--only", a.only, "keep one value of an axis; may be given again")->type_name("AXIS=VALUE")->expected(1)->allow_extra_args(false)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  study->add_option("--only", a.only, "keep one value of an axis; may be given again")
+      ->type_name("AXIS=VALUE")
+      ->expected(1)
+      ->allow_extra_args(false)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   auto* bench = app.add_subcommand("bench", "throughput of one part alone");
   bench->require_subcommand(1);
   auto* bench_loader = bench->add_subcommand("loader", "the loader, without a trainer");
   bench_options(*bench_loader, a);
-  bench_loader->add_option("--epochs", a.epochs, "exactly so many epochs from the start, with their digest, in place of a window")->type_name("N")->check(CLI::Range(1, 1 << 20));
+  bench_loader->add_option("--epochs", a.epochs, "exactly so many epochs from the start, with their digest, in place of a window")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1 << 20));
   auto* bench_step = bench->add_subcommand("step", "the trainer, on resident batches");
   bench_options(*bench_step, a);
   auto* report = app.add_subcommand("report", "tables and plots of a folder, made again from its results.jsonl");

@@ -11,7 +11,8 @@ namespace millrace {
 std::pair<std::string, Json> split_assignment(const std::string& text, const char* option) {
   const auto equals = text.find('=');
   if (equals == std::string::npos || equals == 0)
-    throw Error(ErrorKind::usage, std::string(option) + ": '" + text + "' is not of the form key=value", "for example " + std::string(option) + " loader.workers=2");
+    throw Error(ErrorKind::usage, std::string(option) + ": '" + text + "' is not of the form key=value",
+                "for example " + std::string(option) + " loader.workers=2");
   return {text.substr(0, equals), parse_value(text.substr(equals + 1))};
 }
 
@@ -43,8 +44,14 @@ std::vector<std::string> epoch_cells(const Json& e) {
   const auto share = [&](double seconds) { return wall > 0 ? fixed(100 * seconds / wall, 1) : "-"; };
   const Json& p = e["phases"];
   const double update = p["forward"].get<double>() + p["backward"].get<double>() + p["reduce"].get<double>() + p["optimizer"].get<double>();
-  return {std::to_string(e["epoch"].get<int>()), fixed(wall, 2), grouped(e["images_per_second"]), share(p["wait"]), share(update),
-          share(e["unaccounted_seconds"]), e["loss"].is_number() ? fixed(e["loss"], 4) : "not finite", percent(e["accuracy"])};
+  return {std::to_string(e["epoch"].get<int>()),
+          fixed(wall, 2),
+          grouped(e["images_per_second"]),
+          share(p["wait"]),
+          share(update),
+          share(e["unaccounted_seconds"]),
+          e["loss"].is_number() ? fixed(e["loss"], 4) : "not finite",
+          percent(e["accuracy"])};
 }
 
 }  // namespace
@@ -52,7 +59,7 @@ std::vector<std::string> epoch_cells(const Json& e) {
 int train_command(const SpecArguments& arguments, const Context& context) {
   const Spec spec = read_spec(arguments, context);
   SourceShelf sources([&](const std::string& text) { context.out.warning(text); });
-  sources.train(spec.data); // What is missing shows before a record is begun.
+  sources.train(spec.data);  // What is missing shows before a record is begun.
   const std::string run = digest_of(spec).substr(0, 8) + "-" + now_utc();
   RecordFile records(out_folder(arguments));
   if (records.repaired()) context.out.warning(records.path() + ": an unfinished last line was removed");
@@ -63,8 +70,10 @@ int train_command(const SpecArguments& arguments, const Context& context) {
     done = run_training(spec, sources, context, run, [&](const Json& epoch) {
       records.append(epoch);
       table.add(epoch_cells(epoch));
-      context.out.note("epoch " + std::to_string(epoch["epoch"].get<int>()) + ": " + fixed(epoch["wall_seconds"], 2) + " s, " + grouped(epoch["images_per_second"]) +
-                       " images/s, loss " + (epoch["loss"].is_number() ? fixed(epoch["loss"], 4) : "not finite") + ", accuracy " + percent(epoch["accuracy"]) + " %");
+      context.out.note("epoch " + std::to_string(epoch["epoch"].get<int>()) + ": " + fixed(epoch["wall_seconds"], 2) + " s, " +
+                       grouped(epoch["images_per_second"]) + " images/s, loss " +
+                       (epoch["loss"].is_number() ? fixed(epoch["loss"], 4) : "not finite") + ", accuracy " + percent(epoch["accuracy"]) +
+                       " %");
     });
   } catch (const std::exception& e) {
     records.append({{"type", "end"}, {"run", run}, {"outcome", "failed"}, {"error", e.what()}});

@@ -10,11 +10,11 @@ namespace millrace {
 /// What stands on the command line, parsed; one struct for the commands that take a spec.
 struct SpecArguments {
   std::string spec, out;
-  std::vector<std::string> sets;   ///< "key=value"
-  std::vector<std::string> only;   ///< study: "axis=value"
-  double seconds = 3;              ///< bench
-  std::uint64_t epochs = 0;        ///< bench loader: 0 unless given.
-  bool json = false;               ///< bench
+  std::vector<std::string> sets;  ///< "key=value"
+  std::vector<std::string> only;  ///< study: "axis=value"
+  double seconds = 3;             ///< bench
+  std::uint64_t epochs = 0;       ///< bench loader: 0 unless given.
+  bool json = false;              ///< bench
 };
 
 // One function a command. Returns the exit status; throws Error for what ends it otherwise.

@@ -9,7 +9,7 @@
 namespace millrace {
 namespace {
 
-constexpr double kNoise = 1.05; ///< What one run says about the next on a shared machine.
+constexpr double kNoise = 1.05;  ///< What one run says about the next on a shared machine.
 
 std::string pct(double share, int decimals = 1) { return fixed(100 * share, decimals) + " %"; }
 std::string joined(const std::vector<std::string>& words) {
@@ -55,11 +55,14 @@ void judge_books(const Json& published, std::vector<Finding>& out) {
       const int workers = row["settings"].value("workers", 0);
       const WorkerBound bound = worker_bound(get(rows.front(), "load"), workers, books.wall_seconds, steps);
       if (workers > 0 && !bound.holds())
-        impossible.push_back(std::to_string(workers) + " workers (" + fixed(bound.bound_seconds * 1e3, 2) + " ms of loading a batch against " + fixed(bound.step_seconds * 1e3, 2) + " ms of wall a step)");
+        impossible.push_back(std::to_string(workers) + " workers (" + fixed(bound.bound_seconds * 1e3, 2) +
+                             " ms of loading a batch against " + fixed(bound.step_seconds * 1e3, 2) + " ms of wall a step)");
     }
-    out.push_back({"D1", "batch " + fixed(batch, 0) + " (" + grouped(steps) + " steps): load + update add up to " + slashed(parts, 1) + " s where the totals are " + slashed(walls, 2) + " s: " +
-                             slashed(ratios, 2) + " times the wall." +
-                             (impossible.empty() ? " The workers could deliver that fast." : " No loader delivers faster than its load over its workers: impossible for " + joined(impossible) + ".")});
+    out.push_back({"D1", "batch " + fixed(batch, 0) + " (" + grouped(steps) + " steps): load + update add up to " + slashed(parts, 1) +
+                             " s where the totals are " + slashed(walls, 2) + " s: " + slashed(ratios, 2) + " times the wall." +
+                             (impossible.empty() ? " The workers could deliver that fast."
+                                                 : " No loader delivers faster than its load over its workers: impossible for " +
+                                                       joined(impossible) + ".")});
     if (off < best_off) best_off = off, best_batch = batch;
   }
   out.push_back({"D1", "the timing table fits a batch of " + fixed(best_batch, 0) + " best, though no batch closes every row's books."});
@@ -76,8 +79,10 @@ void judge_claims(const Json& published, std::vector<Finding>& out) {
     auto keys = differing_keys((*slow)["settings"], (*fast)["settings"]);
     std::erase(keys, c.value("discussed", ""));
     for (std::string& key : keys)
-      key += " (" + value_text((*slow)["settings"].value(key, Json())) + " against " + value_text((*fast)["settings"].value(key, Json())) + ")";
-    out.push_back({"D4", c.value("claim", "") + ": " + fixed(a, 2) + " s against " + fixed(b, 2) + " s, " + fixed(a / b, 2) + " times (" + (a > b ? "+" : "") + fixed(100 * (a / b - 1), 1) + " %). " +
+      key += " (" + value_text((*slow)["settings"].value(key, Json())) + " against " + value_text((*fast)["settings"].value(key, Json())) +
+             ")";
+    out.push_back({"D4", c.value("claim", "") + ": " + fixed(a, 2) + " s against " + fixed(b, 2) + " s, " + fixed(a / b, 2) + " times (" +
+                             (a > b ? "+" : "") + fixed(100 * (a / b - 1), 1) + " %). " +
                              (keys.empty() ? "The two rows differ in nothing else." : "But they differ in " + joined(keys) + " as well.")});
   }
 }
@@ -87,8 +92,9 @@ void judge_series(const Json& published, std::vector<Finding>& out) {
     const auto seconds = s.value("seconds", std::vector<double>{});
     const StartUp u = start_up(seconds);
     if (u.off)
-      out.push_back({"D9", s.value("name", "") + ": the first epoch took " + fixed(u.first_seconds, 2) + " s, the others " + fixed(u.rest_mean, 2) + " s on average: " + fixed(u.excess_seconds, 2) + " s (" +
-                               pct(u.share, 0) + " of the total) are start-up."});
+      out.push_back({"D9", s.value("name", "") + ": the first epoch took " + fixed(u.first_seconds, 2) + " s, the others " +
+                               fixed(u.rest_mean, 2) + " s on average: " + fixed(u.excess_seconds, 2) + " s (" + pct(u.share, 0) +
+                               " of the total) are start-up."});
   }
 }
 
@@ -105,8 +111,10 @@ void judge_accuracy(const Json& published, std::vector<Finding>& out) {
   if (best && worst && images > 0) {
     const double hi = get(*best, "accuracy"), lo = get(*worst, "accuracy");
     const double sd = accuracy_deviation((hi + lo) / 200, images), apart = deviations_apart(hi / 100, lo / 100, images);
-    out.push_back({"D7", "one run a cell. One standard deviation of " + fixed((hi + lo) / 2, 1) + " % on " + grouped(images) + " images is " + fixed(100 * sd, 2) + " points, of a difference " + fixed(141.42 * sd, 2) +
-                             "; the widest gap, " + best->value("name", "") + " (" + fixed(hi, 2) + ") against " + worst->value("name", "") + " (" + fixed(lo, 2) + "), is " + fixed(apart, 1) +
+    out.push_back({"D7", "one run a cell. One standard deviation of " + fixed((hi + lo) / 2, 1) + " % on " + grouped(images) +
+                             " images is " + fixed(100 * sd, 2) + " points, of a difference " + fixed(141.42 * sd, 2) +
+                             "; the widest gap, " + best->value("name", "") + " (" + fixed(hi, 2) + ") against " +
+                             worst->value("name", "") + " (" + fixed(lo, 2) + "), is " + fixed(apart, 1) +
                              " of those: " + (apart < 2 ? "\"alike\" is supported, a ranking is not." : "more than chance explains.")});
   }
   const auto sizes = published.value("class_sizes", std::vector<std::int64_t>{});
@@ -115,11 +123,12 @@ void judge_accuracy(const Json& published, std::vector<Finding>& out) {
     if (check.errors.empty()) continue;
     const double printed = c.value("printed", 0.0);
     const bool same = std::abs(check.weighted - printed) < 0.01;
-    std::string text = c.value("name", "") + ": class accuracies weighted by class size give " + fixed(check.weighted, 2) + " %, printed " + fixed(printed, 2) + " %: " +
-                       (same ? "every image was scored once." : "they do not agree.");
+    std::string text = c.value("name", "") + ": class accuracies weighted by class size give " + fixed(check.weighted, 2) + " %, printed " +
+                       fixed(printed, 2) + " %: " + (same ? "every image was scored once." : "they do not agree.");
     if (double(check.errors[check.worst]) > 3 * check.expected_at_worst)
-      text += " Class " + std::to_string(check.worst) + " has " + std::to_string(check.errors[check.worst]) + " of the " + std::to_string(check.total_errors) + " errors, where the other classes' rate predicts " +
-              fixed(check.expected_at_worst, 0) + ": the overall figure hides it.";
+      text += " Class " + std::to_string(check.worst) + " has " + std::to_string(check.errors[check.worst]) + " of the " +
+              std::to_string(check.total_errors) + " errors, where the other classes' rate predicts " + fixed(check.expected_at_worst, 0) +
+              ": the overall figure hides it.";
     out.push_back({"D2", text});
   }
 }
@@ -133,8 +142,10 @@ std::vector<Finding> judge_published(const Json& published) {
   judge_series(published, out);
   judge_accuracy(published, out);
   if (const Json alone = published.value("load_alone", Json::object()); has(alone, "affine_on") && has(alone, "affine_off"))
-    out.push_back({"D6", "loading alone takes " + fixed(get(alone, "affine_on") * 1e3, 2) + " ms a batch with the affine and " + fixed(get(alone, "affine_off") * 1e3, 2) + " without: the affine is " +
-                             pct(hidden_share(get(alone, "affine_off"), get(alone, "affine_on"))) + " of it; the other half is not named."});
+    out.push_back({"D6", "loading alone takes " + fixed(get(alone, "affine_on") * 1e3, 2) + " ms a batch with the affine and " +
+                             fixed(get(alone, "affine_off") * 1e3, 2) + " without: the affine is " +
+                             pct(hidden_share(get(alone, "affine_off"), get(alone, "affine_on"))) +
+                             " of it; the other half is not named."});
   return out;
 }
 
@@ -180,13 +191,20 @@ Finding judge_line(const std::vector<const CellSummary*>& line) {
     if (a.count > 1 && b.count > 1 && a.low <= b.high && b.low <= a.high) unclear.push_back(workers[i - 1] + " and " + workers[i]);
   }
   // The knee: the fewest workers within 5 % of the best.
-  const CellSummary* knee = *std::find_if(line.begin(), line.end(), [&](const CellSummary* s) { return s->total_seconds.median <= 1.05 * best->total_seconds.median; });
+  const CellSummary* knee = *std::find_if(
+      line.begin(), line.end(), [&](const CellSummary* s) { return s->total_seconds.median <= 1.05 * best->total_seconds.median; });
   std::string text = cell_label(first.cell, "loader.workers");
-  text += (text.empty() ? "" : ": ") + std::string("workers ") + joined(workers) + " take " + slashed(totals, 2) + " s; " + fixed(knee->workers, 0) + " are within 5 % of the best" +
-          (knee == &first ? "" : " (" + fixed(first.total_seconds.median / knee->total_seconds.median, 2) + " times as fast as " + workers.front() + ")") + "; " + workers.front() + " " +
+  text += (text.empty() ? "" : ": ") + std::string("workers ") + joined(workers) + " take " + slashed(totals, 2) + " s; " +
+          fixed(knee->workers, 0) + " are within 5 % of the best" +
+          (knee == &first
+               ? ""
+               : " (" + fixed(first.total_seconds.median / knee->total_seconds.median, 2) + " times as fast as " + workers.front() + ")") +
+          "; " + workers.front() + " " +
           (first.wait_share > 0.005 ? "waits " + pct(first.wait_share, 0) + " of its time" : "does not wait");
-  if (!unclear.empty()) text += "; not distinguishable by their repetitions: " + joined(unclear);
-  else if (first.total_seconds.count == 1) text += "; one run a cell: differences of a few per cent say nothing";
+  if (!unclear.empty())
+    text += "; not distinguishable by their repetitions: " + joined(unclear);
+  else if (first.total_seconds.count == 1)
+    text += "; one run a cell: differences of a few per cent say nothing";
   return {"D7", text + "."};
 }
 
@@ -202,19 +220,23 @@ std::vector<Finding> judge_own(const std::vector<CellSummary>& cells) {
   }
   if (!worst) return out;
   const double open = worst->unaccounted.median;
-  out.push_back({"D1", std::string(std::abs(open) <= 0.01 ? "books close" : "books do not close") + ": at most " + pct(std::abs(open), 2) + " of a run's wall is unaccounted (" + own_label(*worst) + "), over " + std::to_string(runs) +
+  out.push_back({"D1", std::string(std::abs(open) <= 0.01 ? "books close" : "books do not close") + ": at most " + pct(std::abs(open), 2) +
+                           " of a run's wall is unaccounted (" + own_label(*worst) + "), over " + std::to_string(runs) +
                            (runs == 1 ? " run." : " runs.")});
   for (const auto& line : lines_along(cells, "loader.workers")) out.push_back(judge_line(line));
   std::vector<std::string> slow_starts, dead;
   for (const CellSummary& s : cells)
     for (const RunResult* run : s.runs) {
       const StartUp u = start_up(series(*run, "wall_seconds"));
-      if (u.off && run->epochs.size() > 2 && u.excess_seconds > 0) slow_starts.push_back(own_label(s) + " (+" + fixed(u.excess_seconds, 2) + " s)");
+      if (u.off && run->epochs.size() > 2 && u.excess_seconds > 0)
+        slow_starts.push_back(own_label(s) + " (+" + fixed(u.excess_seconds, 2) + " s)");
       const Json classes = run->epochs.back().value("class_count", Json::array());
-      if (const std::size_t e = classes.size() ? not_learning(series(*run, "accuracy"), series(*run, "loss"), int(classes.size())) : 0) dead.push_back(own_label(s) + " since epoch " + std::to_string(e));
+      if (const std::size_t e = classes.size() ? not_learning(series(*run, "accuracy"), series(*run, "loss"), int(classes.size())) : 0)
+        dead.push_back(own_label(s) + " since epoch " + std::to_string(e));
     }
   if (!slow_starts.empty())
-    out.push_back({"D9", "the first epoch is more than 5 % off the rest in " + std::to_string(slow_starts.size()) + " of " + std::to_string(runs) + " runs, most in " + slow_starts.front() + "; images/s leaves it out."});
+    out.push_back({"D9", "the first epoch is more than 5 % off the rest in " + std::to_string(slow_starts.size()) + " of " +
+                             std::to_string(runs) + " runs, most in " + slow_starts.front() + "; images/s leaves it out."});
   if (!dead.empty()) out.push_back({"D10", "not learning: " + joined(dead) + "."});
   return out;
 }
@@ -235,7 +257,9 @@ std::vector<const CellSummary*> matching(const Json& row, const std::vector<Cell
   return out;
 }
 
-std::string number_or_dash(const Json& row, const char* key, double scale, int decimals) { return has(row, key) ? fixed(get(row, key) * scale, decimals) : "-"; }
+std::string number_or_dash(const Json& row, const char* key, double scale, int decimals) {
+  return has(row, key) ? fixed(get(row, key) * scale, decimals) : "-";
+}
 
 }  // namespace
 
@@ -243,11 +267,13 @@ std::string side_by_side(const Json& published, const std::vector<CellSummary>& 
   Table table({"row", "load ms", "update ms", "total s", "images/s", "accuracy %"});
   const double images = get(published, "images") * get(published, "epochs");
   for (const Json& row : list(published, "row")) {
-    table.add({"published: " + row.value("name", ""), number_or_dash(row, "load", 1e3, 2), number_or_dash(row, "update", 1e3, 2), number_or_dash(row, "total", 1, 2),
-               has(row, "total") ? grouped(images / get(row, "total")) : "-", number_or_dash(row, "accuracy", 1, 2)});
+    table.add({"published: " + row.value("name", ""), number_or_dash(row, "load", 1e3, 2), number_or_dash(row, "update", 1e3, 2),
+               number_or_dash(row, "total", 1, 2), has(row, "total") ? grouped(images / get(row, "total")) : "-",
+               number_or_dash(row, "accuracy", 1, 2)});
     const auto ours = matching(row, cells);
     for (const CellSummary* s : ours)
-      table.add({"ours: " + own_label(*s), text_of(s->load_ms, 3), text_of(s->update_ms, 3), text_of(s->total_seconds), text_of(s->images_per_second), s->accuracy.count ? fixed(100 * s->accuracy.median, 2) : "-"});
+      table.add({"ours: " + own_label(*s), text_of(s->load_ms, 3), text_of(s->update_ms, 3), text_of(s->total_seconds),
+                 text_of(s->images_per_second), s->accuracy.count ? fixed(100 * s->accuracy.median, 2) : "-"});
     if (ours.empty()) {
       const std::string needs = row.value("needs", "");
       table.add({needs.empty() ? "ours: not in this grid" : "ours: not run: needs " + needs, "-", "-", "-", "-", "-"});
@@ -272,34 +298,48 @@ std::vector<Finding> judge_both(const Json& published, const std::vector<CellSum
     if (!s.accuracy.count) continue;
     const double accuracy = 100 * s.accuracy.median;
     accuracies.push_back(accuracy);
-    if (accuracy < tolerance.value("accuracy_low", 0.0) || accuracy > tolerance.value("accuracy_high", 100.0)) outside.push_back(own_label(s) + " (" + fixed(accuracy, 2) + ")");
+    if (accuracy < tolerance.value("accuracy_low", 0.0) || accuracy > tolerance.value("accuracy_high", 100.0))
+      outside.push_back(own_label(s) + " (" + fixed(accuracy, 2) + ")");
   }
   for (const Json& order : list(published, "order")) {
     if (order.value("axis", "") != "workers" || order.value("metric", "") != "total") continue;
     std::size_t kept = 0, lines = 0;
     for (const auto& line : lines_along(cells, "loader.workers")) {
       ++lines;
-      kept += std::adjacent_find(line.begin(), line.end(), [](const CellSummary* a, const CellSummary* b) { return b->total_seconds.low > kNoise * a->total_seconds.high; }) == line.end();
+      kept += std::adjacent_find(line.begin(), line.end(), [](const CellSummary* a, const CellSummary* b) {
+                return b->total_seconds.low > kNoise * a->total_seconds.high;
+              }) == line.end();
     }
-    if (lines) out.push_back({"D7", "the published order, total " + order.value("direction", "") + " with workers, is not reversed (by more than the spread and 5 %) in " + std::to_string(kept) + " of " + std::to_string(lines) + " lines of our grid."});
+    if (lines)
+      out.push_back({"D7", "the published order, total " + order.value("direction", "") +
+                               " with workers, is not reversed (by more than the spread and 5 %) in " + std::to_string(kept) + " of " +
+                               std::to_string(lines) + " lines of our grid."});
   }
   for (const Json& row : list(published, "row")) {
     if (!has(row, "load") || !has(row, "update")) continue;
     std::vector<std::string> ours;
     for (const CellSummary* s : matching(row, cells)) ours.push_back(fixed(s->load_ms.median / s->update_ms.median, 2));
-    if (!ours.empty()) out.push_back({"D1", row.value("name", "") + ": load over update is " + fixed(get(row, "load") / get(row, "update"), 2) + " published, " + joined(ours) + " here."});
+    if (!ours.empty())
+      out.push_back({"D1", row.value("name", "") + ": load over update is " + fixed(get(row, "load") / get(row, "update"), 2) +
+                               " published, " + joined(ours) + " here."});
   }
   if (best)
-    out.push_back({"D1", "our best is " + grouped(best_own) + " images/s (" + own_label(*best) + ", " + verdict(best->wait_share) + "); the published best is " + grouped(best_published) + " on other hardware (" + fixed(best_own / best_published, 2) + " times)."});
+    out.push_back({"D1", "our best is " + grouped(best_own) + " images/s (" + own_label(*best) + ", " + verdict(best->wait_share) +
+                             "); the published best is " + grouped(best_published) + " on other hardware (" +
+                             fixed(best_own / best_published, 2) + " times)."});
   const std::size_t epochs = best && !best->runs.empty() ? best->runs.front()->epochs.size() : 0;
   if (double(epochs) != get(published, "epochs")) {
-    out.push_back({"D5", "here " + std::to_string(epochs) + " epochs, published " + fixed(get(published, "epochs"), 0) + ": totals and accuracies are not judged."});
+    out.push_back({"D5", "here " + std::to_string(epochs) + " epochs, published " + fixed(get(published, "epochs"), 0) +
+                             ": totals and accuracies are not judged."});
   } else if (!accuracies.empty()) {
     const auto [low, high] = std::minmax_element(accuracies.begin(), accuracies.end());
     const double gap = *high - *low;
-    out.push_back({"D7", "accuracy lies between " + fixed(*low, 2) + " and " + fixed(*high, 2) + " %; " + (outside.empty() ? "all cells are" : joined(outside) + (outside.size() == 1 ? " is" : " are") + " not") + " within " +
-                             fixed(tolerance.value("accuracy_low", 0.0), 1) + "-" + fixed(tolerance.value("accuracy_high", 100.0), 1) + " %, and the widest gap, " + fixed(gap, 2) + " points, is " +
-                             (gap <= tolerance.value("accuracy_gap", 0.0) ? "within" : "beyond") + " the " + fixed(tolerance.value("accuracy_gap", 0.0), 2) + " allowed."});
+    out.push_back({"D7", "accuracy lies between " + fixed(*low, 2) + " and " + fixed(*high, 2) + " %; " +
+                             (outside.empty() ? "all cells are" : joined(outside) + (outside.size() == 1 ? " is" : " are") + " not") +
+                             " within " + fixed(tolerance.value("accuracy_low", 0.0), 1) + "-" +
+                             fixed(tolerance.value("accuracy_high", 100.0), 1) + " %, and the widest gap, " + fixed(gap, 2) +
+                             " points, is " + (gap <= tolerance.value("accuracy_gap", 0.0) ? "within" : "beyond") + " the " +
+                             fixed(tolerance.value("accuracy_gap", 0.0), 2) + " allowed."});
   }
   return out;
 }

@@ -8,7 +8,7 @@ namespace millrace {
 
 /// One thing that the numbers say, and the detector that says it.
 struct Finding {
-  std::string detector; ///< "D1"
+  std::string detector;  ///< "D1"
   std::string text;
 };
 

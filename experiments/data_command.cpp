@@ -15,7 +15,11 @@ int data_list_command(const Context&) {
     data.name = set.name;
     const std::string path = path_of(data);
     std::error_code error;
-    table.add({set.name, path.empty() ? "(none)" : path, data.name == "folder" ? "by data.path" : path.empty() ? "generated when opened" : std::filesystem::is_directory(path, error) ? "found" : "missing: " + std::string(set.remedy)});
+    table.add({set.name, path.empty() ? "(none)" : path,
+               data.name == "folder"                        ? "by data.path"
+               : path.empty()                               ? "generated when opened"
+               : std::filesystem::is_directory(path, error) ? "found"
+                                                            : "missing: " + std::string(set.remedy)});
   }
   std::printf("%s", table.text().c_str());
   return 0;
@@ -32,8 +36,12 @@ int data_check_command(const std::vector<std::string>& names, const Context& con
     try {
       const auto source = open_source(data, split, [&](const std::string& text) { differs = text; });
       const SourceInfo& info = source->info();
-      table.add({set.name, split_name, grouped(double(source->size())), std::to_string(info.raw_size.width) + " x " + std::to_string(info.raw_size.height) + " x " + std::to_string(info.channels),
-                 std::to_string(info.classes.size()), info.fingerprint, !*set.folder ? "generated" : differs.empty() ? "same" : "differs"});
+      table.add({set.name, split_name, grouped(double(source->size())),
+                 std::to_string(info.raw_size.width) + " x " + std::to_string(info.raw_size.height) + " x " + std::to_string(info.channels),
+                 std::to_string(info.classes.size()), info.fingerprint,
+                 !*set.folder      ? "generated"
+                 : differs.empty() ? "same"
+                                   : "differs"});
     } catch (const Error& e) {
       differs = e.what();
       table.add({set.name, split_name, "-", "-", "-", "", "unreadable"});
@@ -49,7 +57,8 @@ int data_check_command(const std::vector<std::string>& names, const Context& con
     const bool named = std::find(names.begin(), names.end(), set.name) != names.end();
     // Without names: all that are there.
     if (names.empty() ? *set.folder && !std::filesystem::is_directory(path_of(data), error) : !named) continue;
-    if (data.name == "folder") throw Error(ErrorKind::usage, "data check: a folder has no published sums", "millrace bench loader reads every picture");
+    if (data.name == "folder")
+      throw Error(ErrorKind::usage, "data check: a folder has no published sums", "millrace bench loader reads every picture");
     check(set, Split::train, "train");
     check(set, Split::test, "test");
     if (context.stop.stop_requested()) break;

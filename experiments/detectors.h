@@ -28,11 +28,11 @@ WorkerBound worker_bound(double load_alone_seconds, int workers, double wall_sec
 
 /// D2: class accuracies, weighted by the classes' sizes, and each class's errors.
 struct ClassCheck {
-  double weighted = 0;                       ///< In the unit of the input.
+  double weighted = 0;  ///< In the unit of the input.
   std::vector<std::int64_t> errors;
   std::int64_t total_errors = 0;
-  std::size_t worst = 0;                     ///< The class with the most errors,
-  double expected_at_worst = 0;              ///< and how many the other classes' error rate predicts for it.
+  std::size_t worst = 0;         ///< The class with the most errors,
+  double expected_at_worst = 0;  ///< and how many the other classes' error rate predicts for it.
 };
 ClassCheck check_classes(const std::vector<double>& accuracy_percent, const std::vector<std::int64_t>& sizes);
 
@@ -50,9 +50,9 @@ bool overlap(const std::vector<double>& a, const std::vector<double>& b);
 
 /// D9: how far the first epoch lies off the median of the rest.
 struct StartUp {
-  double first_seconds = 0, rest_mean = 0, rest_median = 0, excess_seconds = 0; ///< excess: over the mean of the rest.
-  double share = 0;                          ///< Of the total.
-  bool off = false;                          ///< By more than 5 %.
+  double first_seconds = 0, rest_mean = 0, rest_median = 0, excess_seconds = 0;  ///< excess: over the mean of the rest.
+  double share = 0;                                                              ///< Of the total.
+  bool off = false;                                                              ///< By more than 5 %.
 };
 StartUp start_up(const std::vector<double>& epoch_seconds);
 

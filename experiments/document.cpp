@@ -128,7 +128,8 @@ Document parse_document(std::string_view text, const std::string& name) {
     if (key.str() == "augment") {
       const auto* list = value.as_array();
       if (!list || std::any_of(list->begin(), list->end(), [](const toml::node& n) { return !n.is_table(); }))
-        throw Error(ErrorKind::usage, place_of(name, key.source()) + ": augment is a list of tables", "write [[augment]] and op = \"...\" below it");
+        throw Error(ErrorKind::usage, place_of(name, key.source()) + ": augment is a list of tables",
+                    "write [[augment]] and op = \"...\" below it");
       for (const auto& operation : *list) document.augment.push_back(to_section(*operation.as_table(), "augment", name));
     } else if (const auto* table = value.as_table()) {
       Section section = to_section(*table, std::string(key.str()), name);
@@ -153,9 +154,11 @@ Json parse_value(std::string_view text) {
   } catch (const toml::parse_error&) {
     // Not TOML: a bare word, perhaps.
   }
-  const bool bare = !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isalnum(c) || std::strchr("_-./:+", c); });
+  const bool bare =
+      !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isalnum(c) || std::strchr("_-./:+", c); });
   if (bare) return std::string(text);
-  throw Error(ErrorKind::usage, "--set: '" + std::string(text) + "' is not a value", "numbers, true, false, [lists], bare words or \"quoted text\"");
+  throw Error(ErrorKind::usage, "--set: '" + std::string(text) + "' is not a value",
+              "numbers, true, false, [lists], bare words or \"quoted text\"");
 }
 
 void override_key(Document& document, const std::string& key, const Json& value, const std::string& place) {

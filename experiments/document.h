@@ -22,17 +22,17 @@ struct Section {
   std::vector<Entry> entries;
 
   const Entry* find(std::string_view key) const;
-  void set(Entry entry); ///< Replaces an entry of the same key.
+  void set(Entry entry);  ///< Replaces an entry of the same key.
   void erase(std::string_view key);
 };
 
 /// A spec as text says it: tables of keys with places, nothing judged yet but its shape (two levels).
 struct Document {
   std::string file;
-  std::vector<Section> sections; ///< Without the augment entries.
+  std::vector<Section> sections;  ///< Without the augment entries.
   std::vector<Section> augment;
 
-  Section& section(const std::string& name); ///< Made where it is missing.
+  Section& section(const std::string& name);  ///< Made where it is missing.
   const Section* find(std::string_view name) const;
 };
 

@@ -26,7 +26,8 @@ void restrict_axis(std::vector<Axis>& axes, const std::string& key, const Json& 
     keys.push_back(axis.key);
     if (axis.key != key) continue;
     if (std::find(axis.values.begin(), axis.values.end(), value) == axis.values.end())
-      throw Error(ErrorKind::usage, "--only " + key + "=" + value_text(value) + ": the axis has no such value", "its values: " + Json(axis.values).dump());
+      throw Error(ErrorKind::usage, "--only " + key + "=" + value_text(value) + ": the axis has no such value",
+                  "its values: " + Json(axis.values).dump());
     axis.values = {value};
     return;
   }

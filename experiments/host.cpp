@@ -54,8 +54,12 @@ Host read_host() {
 }
 
 Json to_json(const Host& host) {
-  return {{"cpu", host.cpu}, {"cores_visible", host.cores_visible}, {"cgroup_cores", host.cgroup_cores}, {"cores", host.cores},
-          {"memory_gib", std::round(host.memory_gib * 10) / 10}, {"os", host.os}};
+  return {{"cpu", host.cpu},
+          {"cores_visible", host.cores_visible},
+          {"cgroup_cores", host.cgroup_cores},
+          {"cores", host.cores},
+          {"memory_gib", std::round(host.memory_gib * 10) / 10},
+          {"os", host.os}};
 }
 
 std::string now_utc() {

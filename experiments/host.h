@@ -7,10 +7,10 @@ namespace millrace {
 
 /// What numbers depend on beside the program: the machine as this process may use it.
 struct Host {
-  std::string cpu;             ///< Model name.
-  int cores_visible = 1;       ///< Of the affinity mask.
-  double cgroup_cores = 0;     ///< CPU quota of the cgroup; 0: none.
-  int cores = 1;               ///< What may be used: the smaller of the two, rounded up.
+  std::string cpu;          ///< Model name.
+  int cores_visible = 1;    ///< Of the affinity mask.
+  double cgroup_cores = 0;  ///< CPU quota of the cgroup; 0: none.
+  int cores = 1;            ///< What may be used: the smaller of the two, rounded up.
   double memory_gib = 0;
   std::string os;
 };

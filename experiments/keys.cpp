@@ -43,7 +43,8 @@ const Entry* KeyReader::take(const char* name) {
 }
 
 void KeyReader::mistyped(const Entry& entry, const std::string& expected) const {
-  throw Error(ErrorKind::usage, entry.value_place + ": " + label_ + "." + entry.key + ": expected " + expected + ", found " + kind_of(entry.value));
+  throw Error(ErrorKind::usage,
+              entry.value_place + ": " + label_ + "." + entry.key + ": expected " + expected + ", found " + kind_of(entry.value));
 }
 
 void KeyReader::boolean(const char* name, bool& value) {

@@ -62,13 +62,19 @@ Json to_json(const LoaderReport& report) {
   Json out;
   for (const auto& [stage, s] : report.stages) {
     if (!s.messages) continue;
-    out["stages"][name_of(stage)] = {{"messages", s.messages}, {"images", s.images}, {"busy_seconds", s.busy_seconds},
-                                     {"us_per_image", s.images ? s.busy_seconds / double(s.images) * 1e6 : 0.0},
-                                     {"p50_us", quantile_us(s, 0.5)}, {"p99_us", quantile_us(s, 0.99)}};
+    out["stages"][name_of(stage)] = {
+        {"messages", s.messages},         {"images", s.images},
+        {"busy_seconds", s.busy_seconds}, {"us_per_image", s.images ? s.busy_seconds / double(s.images) * 1e6 : 0.0},
+        {"p50_us", quantile_us(s, 0.5)},  {"p99_us", quantile_us(s, 0.99)}};
   }
   for (const QueueStats& q : report.queues)
-    out["queues"].push_back({{"seconds", q.seconds}, {"empty_seconds", q.empty_seconds}, {"full_seconds", q.full_seconds},
-                             {"pop_wait_seconds", q.pop_wait_seconds}, {"pops", q.pops}, {"waits", q.waits}, {"max_depth", q.max_depth}});
+    out["queues"].push_back({{"seconds", q.seconds},
+                             {"empty_seconds", q.empty_seconds},
+                             {"full_seconds", q.full_seconds},
+                             {"pop_wait_seconds", q.pop_wait_seconds},
+                             {"pops", q.pops},
+                             {"waits", q.waits},
+                             {"max_depth", q.max_depth}});
   out["bytes"] = report.bytes;
   out["threads"] = report.threads_seen;
   out["bad_samples"] = report.bad_samples;
@@ -80,8 +86,9 @@ std::string stage_table(const LoaderReport& report) {
   for (const auto& [stage, s] : report.stages) {
     if (!s.messages) continue;
     const double us = s.busy_seconds * 1e6;
-    table.add({name_of(stage), grouped(double(s.messages)), grouped(double(s.images)), fixed(s.busy_seconds, 3), s.images ? significant(us / double(s.images), 3) : "-",
-               significant(us / double(s.messages), 3), "< " + significant(quantile_us(s, 0.5), 3), "< " + significant(quantile_us(s, 0.99), 3)});
+    table.add({name_of(stage), grouped(double(s.messages)), grouped(double(s.images)), fixed(s.busy_seconds, 3),
+               s.images ? significant(us / double(s.images), 3) : "-", significant(us / double(s.messages), 3),
+               "< " + significant(quantile_us(s, 0.5), 3), "< " + significant(quantile_us(s, 0.99), 3)});
   }
   return table.text();
 }

@@ -9,8 +9,9 @@ namespace {
 using namespace augment;
 
 const std::vector<std::pair<std::string, Filter>> kWarpFilters{{"nearest", Filter::nearest}, {"bilinear", Filter::bilinear}};
-const std::vector<std::pair<std::string, Filter>> kResizeFilters{{"nearest", Filter::nearest}, {"box", Filter::box},         {"bilinear", Filter::bilinear},
-                                                                 {"hamming", Filter::hamming}, {"bicubic", Filter::bicubic}, {"lanczos", Filter::lanczos}};
+const std::vector<std::pair<std::string, Filter>> kResizeFilters{{"nearest", Filter::nearest},   {"box", Filter::box},
+                                                                 {"bilinear", Filter::bilinear}, {"hamming", Filter::hamming},
+                                                                 {"bicubic", Filter::bicubic},   {"lanczos", Filter::lanczos}};
 const std::vector<std::pair<std::string, PadMode>> kPadModes{
     {"constant", PadMode::constant}, {"edge", PadMode::edge}, {"reflect", PadMode::reflect}, {"symmetric", PadMode::symmetric}};
 
@@ -112,7 +113,7 @@ const std::vector<Row>& rows() {
 const Row& row_of(const Operation& operation) {
   for (const Row& r : rows())
     if (r.made.index() == operation.index()) return r;
-  std::abort(); // Every operation was made by make_operation.
+  std::abort();  // Every operation was made by make_operation.
 }
 
 }  // namespace

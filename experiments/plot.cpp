@@ -19,8 +19,9 @@ namespace millrace {
 namespace {
 
 // Colour-blind safe (Okabe and Ito, 2008), one a phase: waiting stands out against the work.
-const std::map<std::string, const char*> kColours{{"wait", "#D55E00"},      {"upload", "#CC79A7"}, {"forward", "#56B4E9"}, {"backward", "#0072B2"},
-                                                  {"reduce", "#999999"},    {"optimizer", "#009E73"}, {"other", "#F0E442"},  {"unaccounted", "#000000"}};
+const std::map<std::string, const char*> kColours{{"wait", "#D55E00"},     {"upload", "#CC79A7"},     {"forward", "#56B4E9"},
+                                                  {"backward", "#0072B2"}, {"reduce", "#999999"},     {"optimizer", "#009E73"},
+                                                  {"other", "#F0E442"},    {"unaccounted", "#000000"}};
 const char* const kLines[] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#999999"};
 
 std::string quoted(std::string text) {
@@ -96,8 +97,9 @@ bool run_gnuplot(const std::string& folder, const std::string& terminal, const s
   int status = 0;
   if (failure == 0) waitpid(child, &status, 0);
   if (failure == 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0) return true;
-  error = failure == ENOENT || (WIFEXITED(status) && WEXITSTATUS(status) == 127) ? "gnuplot is not installed (apt-get install gnuplot-nox): no plot"
-                                                                                 : "gnuplot failed on " + folder + "/plot.gp";
+  error = failure == ENOENT || (WIFEXITED(status) && WEXITSTATUS(status) == 127)
+              ? "gnuplot is not installed (apt-get install gnuplot-nox): no plot"
+              : "gnuplot failed on " + folder + "/plot.gp";
   return false;
 }
 
@@ -126,31 +128,38 @@ std::string plot_program(const std::vector<CellSummary>& all, const std::string&
       ++column;
     }
     data << "\n\n";
-    rates << "set label " << g + 1 << " " << quoted(groups[g].label) << " at first " << (begin + column - 1) / 2.0 << ", graph 1.06 center font \",11\"\n";
+    rates << "set label " << g + 1 << " " << quoted(groups[g].label) << " at first " << (begin + column - 1) / 2.0
+          << ", graph 1.06 center font \",11\"\n";
     if (g + 1 < groups.size()) ticks << ", \"\" " << column++;
   }
   std::ostringstream lines;
   for (std::size_t g = 0; g < groups.size(); ++g) {
-    lines << (g ? ", " : "") << "$cells index " << g << " using 1:2:3:4 with yerrorlines lw 2 pt 7 ps 0.9 lc rgb \"" << kLines[g % std::size(kLines)] << "\" notitle, "
+    lines << (g ? ", " : "") << "$cells index " << g << " using 1:2:3:4 with yerrorlines lw 2 pt 7 ps 0.9 lc rgb \""
+          << kLines[g % std::size(kLines)] << "\" notitle, "
           << "$cells index " << g << " using 1:2:" << 5 + phases.size() << " with labels offset 0,1 font \",9\" notitle";
   }
   // Stacked by hand: the tallest sum is drawn first, so that each colour shows its own part.
   for (std::size_t p = phases.size(); p-- > 0;) {
     std::string sum;
     for (std::size_t k = 0; k <= p; ++k) sum += (k ? "+" : "") + std::string("$") + std::to_string(5 + k);
-    bars << (p + 1 < phases.size() ? ", " : "") << "$cells using 1:(" << sum << ") with boxes lc rgb \"" << kColours.at(phases[p]) << "\" title " << quoted(phases[p]);
+    bars << (p + 1 < phases.size() ? ", " : "") << "$cells using 1:(" << sum << ") with boxes lc rgb \"" << kColours.at(phases[p])
+         << "\" title " << quoted(phases[p]);
   }
   std::ostringstream out;
-  out << "# Made by `millrace report` from results.jsonl. gnuplot -e \"set terminal pngcairo size 1000,760; set output 'plot.png'\" plot.gp\n"
-      << "$cells << EOD\n" << data.str() << "EOD\n"
+  out << "# Made by `millrace report` from results.jsonl. gnuplot -e \"set terminal pngcairo size 1000,760; set output 'plot.png'\" "
+         "plot.gp\n"
+      << "$cells << EOD\n"
+      << data.str() << "EOD\n"
       << "set multiplot layout 2,1 title " << quoted(title) << " font \",14\"\n"
       << "set lmargin 11; set rmargin 16; set tmargin 2.5; set bmargin 2\n"
       << "set xrange [-0.6:" << column - 0.4 << "]\nset xtics (" << ticks.str() << ") nomirror scale 0\n"
       << "set grid ytics lc rgb \"#DDDDDD\"; set border 3; set ytics nomirror; set format y \"%.0f\"\n"
-      << "set ylabel \"images/s\"; set yrange [0:" << top * 1.2 << "]\n" << rates.str()
-      << "plot " << lines.str() << "\n"
+      << "set ylabel \"images/s\"; set yrange [0:" << top * 1.2 << "]\n"
+      << rates.str() << "plot " << lines.str() << "\n"
       << "set ylabel \"µs an image\"; set yrange [0:*]; set format y \"%g\"; set bmargin 3.5\n"
-      << "set xlabel " << quoted(axis_name(x)) << "\nset boxwidth 0.7; set style fill solid 1.0 noborder\nset key at screen 0.99, screen 0.44 right top vertical invert samplen 1 width -2\n"
+      << "set xlabel " << quoted(axis_name(x))
+      << "\nset boxwidth 0.7; set style fill solid 1.0 noborder\nset key at screen 0.99, screen 0.44 right top vertical invert samplen 1 "
+         "width -2\n"
       << "plot " << bars.str() << "\nunset multiplot\n";
   return out.str();
 }
@@ -163,7 +172,8 @@ std::vector<std::string> write_plot(const std::string& folder, const std::vector
   std::vector<std::string> files;
   const std::size_t width = std::clamp<std::size_t>(300 + 55 * cells.size(), 760, 1800);
   const std::string size = "size " + std::to_string(width) + ",760 enhanced font 'sans,11'";
-  for (const auto& [terminal, file] : {std::pair{"svg " + size + " background rgb 'white'", "plot.svg"}, std::pair{"pngcairo " + size, "plot.png"}}) {
+  for (const auto& [terminal, file] :
+       {std::pair{"svg " + size + " background rgb 'white'", "plot.svg"}, std::pair{"pngcairo " + size, "plot.png"}}) {
     std::string error;
     if (!run_gnuplot(folder, terminal, file, error)) {
       warn(error);

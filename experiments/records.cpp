@@ -30,7 +30,8 @@ RecordFile::RecordFile(const std::string& folder) : path_(file_of(folder)) {
   std::filesystem::create_directories(folder, error);
   if (error) throw Error(ErrorKind::usage, folder + ": cannot be made: " + error.message(), "name another folder with --out");
   descriptor_ = open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  if (descriptor_ < 0) throw Error(ErrorKind::usage, path_ + ": cannot be written: " + std::strerror(errno), "name another folder with --out");
+  if (descriptor_ < 0)
+    throw Error(ErrorKind::usage, path_ + ": cannot be written: " + std::strerror(errno), "name another folder with --out");
   const off_t size = lseek(descriptor_, 0, SEEK_END), whole = whole_lines(descriptor_);
   repaired_ = whole < size && ftruncate(descriptor_, whole) == 0;
 }
@@ -43,7 +44,8 @@ void RecordFile::append(const Json& record) {
   const std::string line = record.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
   const ssize_t written = write(descriptor_, line.data(), line.size());
   if (written != static_cast<ssize_t>(line.size()))
-    throw Error(ErrorKind::usage, path_ + ": a line could not be written whole: " + std::strerror(written < 0 ? errno : ENOSPC), "is the disk full?");
+    throw Error(ErrorKind::usage, path_ + ": a line could not be written whole: " + std::strerror(written < 0 ? errno : ENOSPC),
+                "is the disk full?");
 }
 
 std::vector<Json> read_records(const std::string& folder, bool may_lack) {
@@ -62,7 +64,8 @@ std::vector<Json> read_records(const std::string& folder, bool may_lack) {
     if (record.is_object()) {
       out.push_back(std::move(record));
     } else if (!unfinished) {
-      throw Error(ErrorKind::data, path + ":" + std::to_string(number) + ": not a JSON object", "remove the line, or start in another folder");
+      throw Error(ErrorKind::data, path + ":" + std::to_string(number) + ": not a JSON object",
+                  "remove the line, or start in another folder");
     }
   }
   return out;

@@ -21,7 +21,7 @@ class RecordFile {
 
   void append(const Json& record);
   const std::string& path() const { return path_; }
-  bool repaired() const { return repaired_; } ///< An unfinished last line was removed.
+  bool repaired() const { return repaired_; }  ///< An unfinished last line was removed.
 
  private:
   std::string path_;

@@ -33,7 +33,9 @@ Table result_table(const std::vector<CellSummary>& cells) {
   const auto keys = axis_keys(cells);
   std::vector<std::string> header;
   for (const auto& key : keys) header.push_back(axis_name(key));
-  for (const char* h : {"runs", "images/s", "total s", "load ms/step", "update ms/step", "wait %", "unaccounted %", "accuracy %", "verdict"}) header.emplace_back(h);
+  for (const char* h :
+       {"runs", "images/s", "total s", "load ms/step", "update ms/step", "wait %", "unaccounted %", "accuracy %", "verdict"})
+    header.emplace_back(h);
   Table table(header);
   for (const CellSummary& s : cells) {
     std::vector<std::string> row;
@@ -43,7 +45,8 @@ Table result_table(const std::vector<CellSummary>& cells) {
     }
     row.push_back(std::to_string(s.runs.size()) + (s.failed ? " + " + std::to_string(s.failed) + " failed" : ""));
     const bool any = !s.runs.empty();
-    for (const auto& text : {text_of(s.images_per_second), text_of(s.total_seconds), text_of(s.load_ms, 3), text_of(s.update_ms, 3)}) row.push_back(text);
+    for (const auto& text : {text_of(s.images_per_second), text_of(s.total_seconds), text_of(s.load_ms, 3), text_of(s.update_ms, 3)})
+      row.push_back(text);
     row.push_back(any ? fixed(100 * s.wait_share, 1) : "-");
     row.push_back(any ? fixed(100 * s.unaccounted.median, 2) : "-");
     row.push_back(accuracy_text(s.accuracy));
@@ -74,7 +77,8 @@ std::string provenance(const StudyResults& results) {
     for (const auto& v : s) out += (out.empty() ? "" : "; ") + v;
     return out;
   };
-  return "Machine: " + list(hosts) + ". Commit: " + list(commits) + ". torch " + list(torches) + ". Command: " + list(commands) + ", first run " + results.runs.front().run.value("started", "?") + ".";
+  return "Machine: " + list(hosts) + ". Commit: " + list(commits) + ". torch " + list(torches) + ". Command: " + list(commands) +
+         ", first run " + results.runs.front().run.value("started", "?") + ".";
 }
 
 std::string failures(const StudyResults& results) {
@@ -101,7 +105,8 @@ Report write_report(const std::string& folder, const std::function<void(const st
   std::string md = "# " + name + "\n\n";
   if (const std::string scale = study.value("scale", ""); !scale.empty()) md += "Scaled down: " + scale + "\n\n";
   md += provenance(results) + "\n\n" + table.markdown() +
-        "\nimages/s without the first epoch; medians, with the range of repetitions in brackets. total: training of all epochs, without evaluation. load: waiting for a batch; update: upload, forward, backward, "
+        "\nimages/s without the first epoch; medians, with the range of repetitions in brackets. total: training of all epochs, without "
+        "evaluation. load: waiting for a batch; update: upload, forward, backward, "
         "reduce, optimizer.\n";
   if (!report.files.empty()) md += "\n![images/s, and where the time of an image goes](plot.svg)\n";
   md += "\n## What the numbers say\n\n" + findings_text(own);
@@ -110,7 +115,8 @@ Report write_report(const std::string& folder, const std::function<void(const st
   if (study.contains("published")) {
     const Json& published = study["published"];
     const auto both = judge_both(published, cells);
-    md += "\n## Beside the published figures\n\n" + published.value("title", "") + ".\n\n" + side_by_side(published, cells) + "\n" + findings_text(both);
+    md += "\n## Beside the published figures\n\n" + published.value("title", "") + ".\n\n" + side_by_side(published, cells) + "\n" +
+          findings_text(both);
     md += "\n## What the published figures say by themselves\n\n" + findings_text(judge_published(published));
     for (const Finding& f : both) report.terminal += f.detector + "  " + f.text + "\n";
   }

@@ -7,8 +7,8 @@ namespace millrace {
 
 /// What a folder's results.jsonl says, for people.
 struct Report {
-  std::string terminal;           ///< Table, findings, and the names of the files written.
-  std::vector<std::string> files; ///< report.md, plot.svg, plot.png, plot.gp
+  std::string terminal;            ///< Table, findings, and the names of the files written.
+  std::vector<std::string> files;  ///< report.md, plot.svg, plot.png, plot.gp
 };
 
 /// Reads folder/results.jsonl and nothing else; writes report.md, plot.gp and, by gnuplot, plot.svg and plot.png there.

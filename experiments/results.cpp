@@ -82,9 +82,11 @@ void fill(CellSummary& s) {
   s.unaccounted = over(s.runs, [](const RunResult& r) { return sum(r, "unaccounted_seconds") / std::max(1e-9, sum(r, "wall_seconds")); });
   s.wait_share = over(s.runs, [](const RunResult& r) { return sum_phase(r, "wait") / std::max(1e-9, sum(r, "wall_seconds")); }).median;
   const auto us = [&](const char* name, auto&& total) {
-    s.us_per_image.emplace_back(name, over(s.runs, [&](const RunResult& r) { return total(r) / std::max(1.0, sum(r, "images")) * 1e6; }).median);
+    s.us_per_image.emplace_back(name,
+                                over(s.runs, [&](const RunResult& r) { return total(r) / std::max(1.0, sum(r, "images")) * 1e6; }).median);
   };
-  for (const char* name : {"wait", "upload", "forward", "backward", "reduce", "optimizer", "other"}) us(name, [name](const RunResult& r) { return sum_phase(r, name); });
+  for (const char* name : {"wait", "upload", "forward", "backward", "reduce", "optimizer", "other"})
+    us(name, [name](const RunResult& r) { return sum_phase(r, name); });
   us("unaccounted", [](const RunResult& r) { return sum(r, "unaccounted_seconds"); });
 }
 
@@ -148,11 +150,14 @@ std::vector<CellSummary> summarize(const StudyResults& results) {
   for (const RunResult& run : results.runs) {
     auto it = std::find_if(out.begin(), out.end(), [&](const CellSummary& s) { return s.cell == run.cell; });
     if (it == out.end()) it = out.insert(out.end(), CellSummary{.cell = run.cell});
-    if (run.complete() && !run.epochs.empty()) it->runs.push_back(&run);
-    else if (run.outcome == "failed") ++it->failed;
+    if (run.complete() && !run.epochs.empty())
+      it->runs.push_back(&run);
+    else if (run.outcome == "failed")
+      ++it->failed;
   }
   const Json axes = results.study.is_object() ? results.study.value("axes", Json::object()) : Json::object();
-  std::stable_sort(out.begin(), out.end(), [&](const CellSummary& a, const CellSummary& b) { return place_in(axes, a.cell) < place_in(axes, b.cell); });
+  std::stable_sort(out.begin(), out.end(),
+                   [&](const CellSummary& a, const CellSummary& b) { return place_in(axes, a.cell) < place_in(axes, b.cell); });
   for (CellSummary& s : out) fill(s);
   return out;
 }

@@ -10,9 +10,9 @@ namespace millrace {
 
 /// One run as its records tell it.
 struct RunResult {
-  Json run;                  ///< Its provenance.
+  Json run;  ///< Its provenance.
   std::vector<Json> epochs;
-  std::string outcome;       ///< complete, failed, stopped; empty: the process ended without a word.
+  std::string outcome;  ///< complete, failed, stopped; empty: the process ended without a word.
   std::string error;
   Cell cell;
   int repetition = 0;
@@ -21,7 +21,7 @@ struct RunResult {
 
 /// results.jsonl, read. A run begun anew under the same name replaces the earlier attempt.
 struct StudyResults {
-  Json study;                ///< The latest study record, or null.
+  Json study;  ///< The latest study record, or null.
   std::vector<RunResult> runs;
 };
 StudyResults collect(const std::vector<Json>& records);
@@ -41,13 +41,13 @@ struct CellSummary {
   std::vector<const RunResult*> runs;
   std::size_t failed = 0;
   double batch = 0, workers = 0;
-  Spread images_per_second;  ///< Without the first epoch, where there are more.
-  Spread total_seconds;      ///< All epochs.
-  Spread load_ms, update_ms; ///< A step: waiting; upload, forward, backward, reduce and optimizer.
-  Spread accuracy;           ///< Of the last epoch that has one; count 0: none.
-  Spread unaccounted;        ///< Share of the wall.
-  std::vector<std::pair<std::string, double>> us_per_image; ///< Median of each phase; the last is "unaccounted".
-  double wait_share = 0;     ///< Median.
+  Spread images_per_second;                                  ///< Without the first epoch, where there are more.
+  Spread total_seconds;                                      ///< All epochs.
+  Spread load_ms, update_ms;                                 ///< A step: waiting; upload, forward, backward, reduce and optimizer.
+  Spread accuracy;                                           ///< Of the last epoch that has one; count 0: none.
+  Spread unaccounted;                                        ///< Share of the wall.
+  std::vector<std::pair<std::string, double>> us_per_image;  ///< Median of each phase; the last is "unaccounted".
+  double wait_share = 0;                                     ///< Median.
 };
 
 /// In the grid's order. Without a study each run is a cell of its own.

@@ -1,8 +1,8 @@
 #include "experiments/signals.h"
 
+#include <unistd.h>
 #include <csignal>
 #include <ctime>
-#include <unistd.h>
 
 namespace millrace {
 namespace {

@@ -18,7 +18,7 @@ class Signals {
   Signals& operator=(const Signals&) = delete;
 
   std::stop_token token() const { return stop_.get_token(); }
-  int received() const { return received_; } ///< The signal's number, or 0.
+  int received() const { return received_; }  ///< The signal's number, or 0.
 
  private:
   void wait(std::chrono::milliseconds patience);

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <limits>
 
-#define XXH_INLINE_ALL // One function, wanted once: no library to link.
+#define XXH_INLINE_ALL  // One function, wanted once: no library to link.
 #include <xxhash.h>
 
 #include "experiments/keys.h"
@@ -123,13 +123,14 @@ StudySpec read_study(const Section& section) {
   keys.text("published", study.published, {});
   Section rest = section;
   if (const Entry* axes = section.find("axes")) {
-    if (!axes->value.is_object()) refuse(axes->value_place, "study.axes: expected a table of keys and lists", "axes = { \"loader.workers\" = [0, 1, 2] }");
+    if (!axes->value.is_object())
+      refuse(axes->value_place, "study.axes: expected a table of keys and lists", "axes = { \"loader.workers\" = [0, 1, 2] }");
     flatten("", axes->value, axes->value_place, study.axes);
     rest.erase("axes");
   }
   std::vector<double> unused;
   KeyReader check(rest, "study");
-  check.numbers("axes", unused, {1}, 0, 0); // Only so that its name is known to the message.
+  check.numbers("axes", unused, {1}, 0, 0);  // Only so that its name is known to the message.
   check.whole("repeat", study.repeat, 1, 1000);
   check.text("scale", study.scale, {});
   check.text("published", study.published, {});
@@ -151,7 +152,8 @@ void check_tables(const Document& document) {
   for (const Section& s : document.sections) {
     if (std::find(known.begin(), known.end(), s.name) != known.end()) continue;
     const std::string near = nearest(s.name, known);
-    refuse(s.place, "unknown table '" + s.name + "'", near.empty() ? "tables are data, loader, augment, train, study" : "did you mean [" + near + "]?");
+    refuse(s.place, "unknown table '" + s.name + "'",
+           near.empty() ? "tables are data, loader, augment, train, study" : "did you mean [" + near + "]?");
   }
 }
 
@@ -182,9 +184,11 @@ void warn(const Document& document, const Spec& spec, int cores, std::vector<std
   idle("data", "path", spec.data.name == "digits", "with data.name = \"digits\", which is generated");
   idle("data", "labels", spec.data.name != "cifar100", "with data.name = \"" + spec.data.name + "\"");
   idle("data", "subset_seed", spec.data.subset == 0 || spec.data.name == "digits", "here: no permutation is taken");
-  idle("data", "test_path", spec.data.name != "folder", "with data.name = \"" + spec.data.name + "\": the test split lies beside the training split");
+  idle("data", "test_path", spec.data.name != "folder",
+       "with data.name = \"" + spec.data.name + "\": the test split lies beside the training split");
   idle("data", "split", spec.data.name == "folder", "with data.name = \"folder\": data.path is the split");
-  idle("data", "verify", spec.data.name == "digits" || spec.data.name == "folder", "with data.name = \"" + spec.data.name + "\": no sums are published");
+  idle("data", "verify", spec.data.name == "digits" || spec.data.name == "folder",
+       "with data.name = \"" + spec.data.name + "\": no sums are published");
   idle("train", "padding", t.model != "lenet", "with train.model = \"" + t.model + "\"");
   idle("train", "step_microseconds", !sleeps, "with train.model = \"" + t.model + "\"");
   idle("train", "momentum", t.optimizer != "sgd", "with train.optimizer = \"" + t.optimizer + "\"");
@@ -193,7 +197,8 @@ void warn(const Document& document, const Spec& spec, int cores, std::vector<std
   idle("train", "eps", t.optimizer == "sgd", "with train.optimizer = \"sgd\"");
   for (const char* key : {"optimizer", "lr", "precision"}) idle("train", key, sleeps, "with train.model = \"sleep\"");
   if (spec.loader.workers > cores)
-    out.push_back("loader.workers = " + std::to_string(spec.loader.workers) + " are more than the " + std::to_string(cores) + " cores of this process: they will share");
+    out.push_back("loader.workers = " + std::to_string(spec.loader.workers) + " are more than the " + std::to_string(cores) +
+                  " cores of this process: they will share");
 }
 
 }  // namespace

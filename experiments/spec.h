@@ -20,11 +20,11 @@ enum class MemoryKind : std::uint8_t { automatic, pageable, page_locked };
 /// [data]
 struct DataSpec {
   std::string name = "digits";
-  std::string path;                    ///< Empty: found by name under the data root.
-  std::string test_path;               ///< Of a folder: what to evaluate on; empty: no evaluation.
+  std::string path;       ///< Empty: found by name under the data root.
+  std::string test_path;  ///< Of a folder: what to evaluate on; empty: no evaluation.
   std::string split = "train";
-  std::uint64_t subset = 0;            ///< Samples taken of the split; 0: all. The first of a permutation; of digits, the first drawn.
-  std::uint32_t subset_seed = 42;      ///< Of that permutation (NumPy's legacy generator, as the published studies use).
+  std::uint64_t subset = 0;        ///< Samples taken of the split; 0: all. The first of a permutation; of digits, the first drawn.
+  std::uint32_t subset_seed = 42;  ///< Of that permutation (NumPy's legacy generator, as the published studies use).
   CifarOptions::Labels labels = CifarOptions::Labels::fine;
   BatchUnit batch_unit = BatchUnit::global;
   std::uint64_t batch = 64;
@@ -42,13 +42,13 @@ struct LoaderSpec {
   double extra_us_per_image = 0;
   MemoryKind memory = MemoryKind::automatic;
   OnBadSample on_bad_sample = OnBadSample::fail;
-  double max_bad = 0;                  ///< 0: no limit; below 1: a share; from 1: a count.
+  double max_bad = 0;  ///< 0: no limit; below 1: a share; from 1: a count.
 };
 
 /// [[augment]]
 struct AugmentSpec {
-  std::string op;                      ///< As in the table of operations.
-  std::string name;                    ///< For `augment.NAME = true|false`; the op where none is given.
+  std::string op;    ///< As in the table of operations.
+  std::string name;  ///< For `augment.NAME = true|false`; the op where none is given.
   bool enabled = true;
   augment::Operation operation;
 };
@@ -57,8 +57,8 @@ struct AugmentSpec {
 struct TrainSpec {
   train::TrainOptions options;
   std::uint32_t epochs = 1;
-  std::uint64_t steps = 0;             ///< Not 0: this many steps in place of epochs.
-  std::uint32_t evaluate_every = 1;    ///< Epochs between evaluations; 0: never.
+  std::uint64_t steps = 0;           ///< Not 0: this many steps in place of epochs.
+  std::uint32_t evaluate_every = 1;  ///< Epochs between evaluations; 0: never.
 };
 
 /// One axis of a study: a key and the values it takes.
@@ -71,8 +71,8 @@ struct Axis {
 struct StudySpec {
   std::vector<Axis> axes;
   int repeat = 1;
-  std::string scale;                   ///< What is smaller than in the published study; the report's first line says it.
-  std::string published;               ///< A table of published figures, beside the spec or by path.
+  std::string scale;      ///< What is smaller than in the published study; the report's first line says it.
+  std::string published;  ///< A table of published figures, beside the spec or by path.
 };
 
 struct Spec {
@@ -82,7 +82,7 @@ struct Spec {
   std::vector<AugmentSpec> augment;
   TrainSpec train;
   StudySpec study;
-  std::vector<std::string> warnings;   ///< Keys without effect under these settings, more workers than cores.
+  std::vector<std::string> warnings;  ///< Keys without effect under these settings, more workers than cores.
 };
 
 /// Reads what a document says into typed settings, with defaults for what it leaves out.

@@ -60,8 +60,12 @@ std::set<std::string> finished(const StudyResults& results) {
 Json study_record(const SpecArguments& arguments, const Document& document, const StudySpec& study, const std::vector<Axis>& all_axes) {
   Json axes = Json::object();
   for (const Axis& axis : all_axes) axes[axis.key] = axis.values;
-  Json out = {{"type", "study"}, {"name", std::filesystem::path(arguments.spec).stem().string()}, {"spec_file", document.file},
-              {"axes", axes}, {"repeat", study.repeat}, {"scale", study.scale}};
+  Json out = {{"type", "study"},
+              {"name", std::filesystem::path(arguments.spec).stem().string()},
+              {"spec_file", document.file},
+              {"axes", axes},
+              {"repeat", study.repeat},
+              {"scale", study.scale}};
   if (!study.published.empty()) {
     // The figures travel with the results: a report needs nothing else.
     const std::filesystem::path beside = std::filesystem::path(document.file).parent_path() / study.published;
@@ -107,7 +111,7 @@ int study_command(const SpecArguments& arguments, const Context& context) {
   const std::vector<PlannedRun> runs = plan_runs(document, study, context.host.cores);
   print_warnings(runs, context.out);
   SourceShelf sources([&](const std::string& text) { context.out.warning(text); });
-  sources.train(runs.front().spec.data); // Missing data end the study before it begins.
+  sources.train(runs.front().spec.data);  // Missing data end the study before it begins.
 
   const std::string folder = out_folder(arguments);
   RecordFile records(folder);

@@ -18,7 +18,8 @@ std::mutex& output_mutex() {
 
 /// Columns on the screen, not bytes: µ and ± are two bytes each.
 std::size_t width_of(const std::string& text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
 std::string padded(const std::string& text, std::size_t width, bool right) {
@@ -44,7 +45,8 @@ std::vector<std::size_t> Table::widths() const {
 bool Table::numeric(std::size_t column) const {
   return std::all_of(rows_.begin(), rows_.end(), [&](const auto& row) {
     const std::string& cell = row[column];
-    return cell.empty() || cell == "-" || std::isdigit(static_cast<unsigned char>(cell[0])) || (cell.size() > 1 && (cell[0] == '-' || cell[0] == '.' || cell[0] == '+'));
+    return cell.empty() || cell == "-" || std::isdigit(static_cast<unsigned char>(cell[0])) ||
+           (cell.size() > 1 && (cell[0] == '-' || cell[0] == '.' || cell[0] == '+'));
   });
 }
 
@@ -122,9 +124,7 @@ void Reporter::note(const std::string& line) {
 
 void Reporter::warning(const std::string& line) { note("warning: " + line); }
 
-void Reporter::event(const Event& event) {
-  event.severity == Event::Severity::warning ? warning(event.text) : note(event.text);
-}
+void Reporter::event(const Event& event) { event.severity == Event::Severity::warning ? warning(event.text) : note(event.text); }
 
 void Reporter::progress(const std::string& line) {
   if (!terminal_) return;

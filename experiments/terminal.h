@@ -11,7 +11,7 @@ namespace millrace {
 class Table {
  public:
   explicit Table(std::vector<std::string> header) : header_(std::move(header)) {}
-  void add(std::vector<std::string> cells); ///< As many as the header has.
+  void add(std::vector<std::string> cells);  ///< As many as the header has.
   bool empty() const { return rows_.empty(); }
   std::string text() const;
   std::string markdown() const;
@@ -34,10 +34,10 @@ std::string bytes_text(double bytes);
 class Reporter {
  public:
   Reporter();
-  void note(const std::string& line);            ///< "millrace: ..." is left to errors; notes stand alone.
+  void note(const std::string& line);  ///< "millrace: ..." is left to errors; notes stand alone.
   void warning(const std::string& line);
   void event(const Event& event);
-  void progress(const std::string& line);        ///< Terminal only, at most ten times a second.
+  void progress(const std::string& line);  ///< Terminal only, at most ten times a second.
   void clear();
   bool terminal() const { return terminal_; }
 

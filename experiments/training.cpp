@@ -87,24 +87,29 @@ struct Length {
 Length length_of(const Spec& spec, const Source& source) {
   const std::uint64_t per_epoch = steps_per_epoch(source.size(), spec.data.batch, spec.loader.drop_last);
   if (per_epoch == 0 || spec.data.batch > source.size())
-    throw Error(ErrorKind::usage, "a batch of " + std::to_string(spec.data.batch) + " is larger than the set (" + std::to_string(source.size()) + " samples)",
+    throw Error(ErrorKind::usage,
+                "a batch of " + std::to_string(spec.data.batch) + " is larger than the set (" + std::to_string(source.size()) + " samples)",
                 "take a smaller data.batch");
   const std::uint64_t steps = spec.train.steps ? spec.train.steps : per_epoch * spec.train.epochs;
   return {per_epoch, steps, (steps + per_epoch - 1) / per_epoch};
 }
 
-void print_start(const Spec& spec, const Source& source, const train::Trainer& trainer, const Loader& loader, const Length& length, Reporter& out) {
+void print_start(const Spec& spec, const Source& source, const train::Trainer& trainer, const Loader& loader, const Length& length,
+                 Reporter& out) {
   const auto& t = spec.train.options;
-  out.note(source.info().name + ": " + grouped(double(source.size())) + " images; " + t.model + " (" + grouped(double(trainer.parameters())) + " parameters) on " +
-           trainer.device() + "; workers " + std::to_string(spec.loader.workers));
-  out.note("rank batch " + std::to_string(spec.data.batch) + ", global batch " + std::to_string(spec.data.batch) + ", " + grouped(double(length.epoch_steps)) +
-           " steps an epoch, " + grouped(double(length.steps)) + " steps, lr " + significant(t.lr) + "; slots take " + bytes_text(double(loader.bytes())));
+  out.note(source.info().name + ": " + grouped(double(source.size())) + " images; " + t.model + " (" +
+           grouped(double(trainer.parameters())) + " parameters) on " + trainer.device() + "; workers " +
+           std::to_string(spec.loader.workers));
+  out.note("rank batch " + std::to_string(spec.data.batch) + ", global batch " + std::to_string(spec.data.batch) + ", " +
+           grouped(double(length.epoch_steps)) + " steps an epoch, " + grouped(double(length.steps)) + " steps, lr " + significant(t.lr) +
+           "; slots take " + bytes_text(double(loader.bytes())));
 }
 
 }  // namespace
 
 Json to_json(const train::Phases& p) {
-  return {{"wait", p.wait}, {"upload", p.upload}, {"forward", p.forward}, {"backward", p.backward}, {"reduce", p.reduce}, {"optimizer", p.optimizer}, {"other", p.other}};
+  return {{"wait", p.wait},     {"upload", p.upload},       {"forward", p.forward}, {"backward", p.backward},
+          {"reduce", p.reduce}, {"optimizer", p.optimizer}, {"other", p.other}};
 }
 
 Json run_record(const Spec& spec, const Context& context, const std::string& run, const std::string& cache_state) {
@@ -121,12 +126,14 @@ Json run_record(const Spec& spec, const Context& context, const std::string& run
   out["spec"] = to_json(spec);
   out["seed"] = {{"loader", spec.loader.seed}, {"train", spec.train.options.seed}};
   out["host"] = to_json(context.host);
-  out["versions"] = {{"millrace", version()}, {"torch", v.torch}, {"cuda", v.cuda}, {"cudnn", v.cudnn}, {"nccl", v.nccl}, {"gpu", v.gpu}, {"driver", v.driver}};
+  out["versions"] = {{"millrace", version()}, {"torch", v.torch}, {"cuda", v.cuda},    {"cudnn", v.cudnn},
+                     {"nccl", v.nccl},        {"gpu", v.gpu},     {"driver", v.driver}};
   out["cache"] = cache_state;
   return out;
 }
 
-bool run_training(const Spec& spec, SourceShelf& sources, const Context& context, const std::string& run, const std::function<void(const Json&)>& on_epoch) {
+bool run_training(const Spec& spec, SourceShelf& sources, const Context& context, const std::string& run,
+                  const std::function<void(const Json&)>& on_epoch) {
   const auto warn = [&](const std::string& text) { context.out.warning(text); };
   const Source& source = sources.train(spec.data);
   const Length length = length_of(spec, source);
@@ -149,8 +156,9 @@ bool run_training(const Spec& spec, SourceShelf& sources, const Context& context
     const auto began = SteadyClock::now();
     const auto progress = [&](const train::Progress& p) {
       const double seconds = seconds_between(began, SteadyClock::now());
-      context.out.progress("epoch " + std::to_string(epoch + 1) + "/" + std::to_string(length.epochs) + "  " + grouped(double(p.images)) + "/" + grouped(double(source.size())) +
-                           " images  loss " + fixed(p.mean_loss, 4) + "  " + grouped(double(p.images) / std::max(seconds, 1e-9)) + " images/s");
+      context.out.progress("epoch " + std::to_string(epoch + 1) + "/" + std::to_string(length.epochs) + "  " + grouped(double(p.images)) +
+                           "/" + grouped(double(source.size())) + " images  loss " + fixed(p.mean_loss, 4) + "  " +
+                           grouped(double(p.images) / std::max(seconds, 1e-9)) + " images/s");
     };
     const train::EpochResult result = trainer->train_epoch(loader.stream(), context.stop, progress, left);
     const LoaderReport after = loader.report();
@@ -160,8 +168,12 @@ bool run_training(const Spec& spec, SourceShelf& sources, const Context& context
     Json record = epoch_record(result, run);
     record["complete"] = whole;
     record["loader"] = to_json(difference(after, before));
-    record["ranks"] = Json::array({{{"rank", 0}, {"device", trainer->device()}, {"wall_seconds", result.wall_seconds}, {"images", result.images},
-                                    {"phases", to_json(result.phases)}, {"unaccounted_seconds", result.unaccounted_seconds}}});
+    record["ranks"] = Json::array({{{"rank", 0},
+                                    {"device", trainer->device()},
+                                    {"wall_seconds", result.wall_seconds},
+                                    {"images", result.images},
+                                    {"phases", to_json(result.phases)},
+                                    {"unaccounted_seconds", result.unaccounted_seconds}}});
     left -= std::min(left, result.steps);
     before = after;
     if (!whole || context.stop.stop_requested()) {

@@ -15,7 +15,7 @@ struct Context {
   std::stop_token stop;
   Reporter& out;
   Host host;
-  std::string command;              ///< As typed, for provenance.
+  std::string command;  ///< As typed, for provenance.
 };
 
 /// Provenance of one run: the first line of its records.

@@ -24,7 +24,9 @@ using testing::SizeIs;
 
 class Program : public testing::Test {
  protected:
-  Program() : folder_(fs::temp_directory_path() / ("millrace_program_" + std::to_string(getpid()) + "_" + testing::UnitTest::GetInstance()->current_test_info()->name())) {
+  Program()
+      : folder_(fs::temp_directory_path() /
+                ("millrace_program_" + std::to_string(getpid()) + "_" + testing::UnitTest::GetInstance()->current_test_info()->name())) {
     fs::create_directories(folder_);
   }
   ~Program() override { fs::remove_all(folder_); }
@@ -68,8 +70,10 @@ class Program : public testing::Test {
   fs::path folder_;
 };
 
-const char* const kToy = "[data]\nname = \"digits\"\nsubset = 640\nbatch = 64\n[loader]\nworkers = 1\n[[augment]]\nop = \"random_affine\"\nname = \"affine\"\ndegrees = 10\n"
-                         "[train]\nmodel = \"toy\"\nepochs = 2\nevaluate_every = 0\nthreads = 1\n";
+const char* const kToy =
+    "[data]\nname = \"digits\"\nsubset = 640\nbatch = 64\n[loader]\nworkers = 1\n[[augment]]\nop = \"random_affine\"\nname = "
+    "\"affine\"\ndegrees = 10\n"
+    "[train]\nmodel = \"toy\"\nepochs = 2\nevaluate_every = 0\nthreads = 1\n";
 
 TEST_F(Program, ABadSpecIsOneLineAHintAndStatus2) {
   EXPECT_EQ(run({"train", spec("[loader]\nwokers = 1\n")}), 2);
@@ -100,10 +104,13 @@ TEST_F(Program, TrainWritesProvenanceAndOneRecordAnEpoch) {
   ASSERT_EQ(run({"train", spec(kToy), "--out", out(), "--set", "train.evaluate_every=2"}), 0) << text("stderr");
   const auto records = read_records(out());
   ASSERT_THAT(records, SizeIs(4));
-  for (const char* key : {"commit", "spec", "spec_digest", "host", "versions", "seed", "cache", "started", "command"}) EXPECT_TRUE(records[0].contains(key)) << key;
-  for (const char* key : {"epoch", "wall_seconds", "images", "phases", "unaccounted_seconds", "evaluate_seconds", "checkpoint_seconds", "loss", "accuracy", "digest", "weights_norm", "ranks"})
+  for (const char* key : {"commit", "spec", "spec_digest", "host", "versions", "seed", "cache", "started", "command"})
+    EXPECT_TRUE(records[0].contains(key)) << key;
+  for (const char* key : {"epoch", "wall_seconds", "images", "phases", "unaccounted_seconds", "evaluate_seconds", "checkpoint_seconds",
+                          "loss", "accuracy", "digest", "weights_norm", "ranks"})
     EXPECT_TRUE(records[1].contains(key)) << key;
-  for (const char* phase : {"wait", "upload", "forward", "backward", "reduce", "optimizer", "other"}) EXPECT_TRUE(records[1]["phases"].contains(phase)) << phase;
+  for (const char* phase : {"wait", "upload", "forward", "backward", "reduce", "optimizer", "other"})
+    EXPECT_TRUE(records[1]["phases"].contains(phase)) << phase;
   EXPECT_EQ(records[1]["images"], 640);
   EXPECT_TRUE(records[1]["accuracy"].is_null());
   EXPECT_EQ(records[2]["scored"], 10000);
@@ -112,7 +119,10 @@ TEST_F(Program, TrainWritesProvenanceAndOneRecordAnEpoch) {
 }
 
 TEST_F(Program, StepsMayEndWithinAnEpoch) {
-  ASSERT_EQ(run({"train", spec("[data]\nname = \"digits\"\nsubset = 640\n[train]\nmodel = \"toy\"\nsteps = 13\nevaluate_every = 0\n"), "--out", out()}), 0) << text("stderr");
+  ASSERT_EQ(run({"train", spec("[data]\nname = \"digits\"\nsubset = 640\n[train]\nmodel = \"toy\"\nsteps = 13\nevaluate_every = 0\n"),
+                 "--out", out()}),
+            0)
+      << text("stderr");
   const auto records = read_records(out());
   ASSERT_THAT(records, SizeIs(4));
   EXPECT_EQ(records[2]["steps"], 3);
@@ -142,7 +152,8 @@ TEST_F(Program, TheSameSeedsGiveTheSameDigestForAnyWorkers) {
 TEST_F(Program, BenchLoaderEndsWithOneObject) {
   ASSERT_EQ(run({"bench", "loader", spec(kToy), "--seconds", "0.1", "--json"}), 0) << text("stderr");
   const Json line = last_line();
-  for (const char* key : {"images_per_second", "first_batch_seconds", "cpu_seconds_per_1000_images", "peak_rss_bytes", "loader_bytes", "batches"}) {
+  for (const char* key :
+       {"images_per_second", "first_batch_seconds", "cpu_seconds_per_1000_images", "peak_rss_bytes", "loader_bytes", "batches"}) {
     ASSERT_TRUE(line.contains(key)) << key;
     EXPECT_GT(line[key].get<double>(), 0) << key;
   }

@@ -93,7 +93,8 @@ TEST(Published, TheReportRecomputesTheTraps) {
   EXPECT_THAT(says, Contains(HasSubstr("140.6 / 103.1 / 31.9 s where the totals are 72.80 / 34.96 / 18.47 s: 1.93 / 2.95 / 1.73 times")));
   EXPECT_THAT(says, Contains(HasSubstr("0.97 / 1.48 / 0.86 times")));
   EXPECT_THAT(says, Contains(HasSubstr("fits a batch of 64")));
-  EXPECT_THAT(says, Contains(testing::AllOf(HasSubstr("DDP is 2.8 times"), HasSubstr("workers (0 against 32)"), HasSubstr("gpus (1 against 8)"))));
+  EXPECT_THAT(
+      says, Contains(testing::AllOf(HasSubstr("DDP is 2.8 times"), HasSubstr("workers (0 against 32)"), HasSubstr("gpus (1 against 8)"))));
   EXPECT_THAT(says, Contains(testing::AllOf(HasSubstr("DDP 1 against base at w = 4"), HasSubstr("+9.7 %"), HasSubstr("nothing else"))));
   EXPECT_THAT(says, Contains(HasSubstr("1.9 of those: \"alike\" is supported")));
   EXPECT_THAT(says, Contains(HasSubstr("Class 9 has 38 of the 107 errors")));
@@ -103,20 +104,45 @@ TEST(Published, TheReportRecomputesTheTraps) {
 /// A folder of made records, removed at the end.
 class Folder : public testing::Test {
  protected:
-  Folder() : path_((fs::temp_directory_path() / ("millrace_report_" + std::to_string(getpid()) + "_" + testing::UnitTest::GetInstance()->current_test_info()->name())).string()) {}
+  Folder()
+      : path_((fs::temp_directory_path() /
+               ("millrace_report_" + std::to_string(getpid()) + "_" + testing::UnitTest::GetInstance()->current_test_info()->name()))
+                  .string()) {}
   ~Folder() override { fs::remove_all(path_); }
 
   void write(const Json& record) { RecordFile(path_).append(record); }
   void write_study() {
-    write({{"type", "study"}, {"name", "made"}, {"axes", {{"augment.affine", {true, false}}, {"loader.workers", {0, 2}}}}, {"repeat", 1}, {"scale", "a toy"}, {"published", published()}});
+    write({{"type", "study"},
+           {"name", "made"},
+           {"axes", {{"augment.affine", {true, false}}, {"loader.workers", {0, 2}}}},
+           {"repeat", 1},
+           {"scale", "a toy"},
+           {"published", published()}});
   }
   void write_run(const std::string& name, bool affine, int workers, double wall, double wait, const std::string& outcome = "complete") {
-    write({{"type", "run"}, {"run", name}, {"started", "2026-01-01T00:00:00Z"}, {"commit", "abc"}, {"spec_digest", name}, {"spec", {{"data", {{"batch", 50}}}, {"loader", {{"workers", workers}}}}},
-           {"host", {{"cpu", "made"}, {"cores", 2}}}, {"versions", {{"torch", "2"}}}, {"cell", {{"augment.affine", affine}, {"loader.workers", workers}}}, {"repetition", 0}});
+    write({{"type", "run"},
+           {"run", name},
+           {"started", "2026-01-01T00:00:00Z"},
+           {"commit", "abc"},
+           {"spec_digest", name},
+           {"spec", {{"data", {{"batch", 50}}}, {"loader", {{"workers", workers}}}}},
+           {"host", {{"cpu", "made"}, {"cores", 2}}},
+           {"versions", {{"torch", "2"}}},
+           {"cell", {{"augment.affine", affine}, {"loader.workers", workers}}},
+           {"repetition", 0}});
     const double rest = (wall - wait) / 3;
     for (int epoch = 1; epoch <= 2; ++epoch)
-      write({{"type", "epoch"}, {"run", name}, {"epoch", epoch}, {"wall_seconds", wall}, {"images", 1000}, {"steps", 20}, {"loss", .1}, {"accuracy", .99}, {"unaccounted_seconds", 0.0},
-             {"phases", {{"wait", wait}, {"upload", 0}, {"forward", rest}, {"backward", rest}, {"reduce", 0}, {"optimizer", rest}, {"other", 0}}}});
+      write({{"type", "epoch"},
+             {"run", name},
+             {"epoch", epoch},
+             {"wall_seconds", wall},
+             {"images", 1000},
+             {"steps", 20},
+             {"loss", .1},
+             {"accuracy", .99},
+             {"unaccounted_seconds", 0.0},
+             {"phases",
+              {{"wait", wait}, {"upload", 0}, {"forward", rest}, {"backward", rest}, {"reduce", 0}, {"optimizer", rest}, {"other", 0}}}});
     write({{"type", "end"}, {"run", name}, {"outcome", outcome}, {"error", "disk on fire"}});
   }
   std::string text(const char* file) {

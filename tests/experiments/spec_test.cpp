@@ -41,10 +41,13 @@ TEST(Spec, AnUnknownOperationIsNamedWithTheNearestKnownOne) {
   EXPECT_EQ(refusal("[[augment]]\nop = \"random_afine\"\n").second, "did you mean 'random_affine'?");
 }
 
-TEST(Spec, AnUnknownParameterOfAnOperationIsRefused) { EXPECT_EQ(message("[[augment]]\nop = \"normalize\"\nmeen = 0.5\n"), "a.toml:3:1: unknown key 'augment.meen'"); }
+TEST(Spec, AnUnknownParameterOfAnOperationIsRefused) {
+  EXPECT_EQ(message("[[augment]]\nop = \"normalize\"\nmeen = 0.5\n"), "a.toml:3:1: unknown key 'augment.meen'");
+}
 
 TEST(Spec, AMistypedValueIsToldWhatWasExpectedAtItsColumn) {
-  EXPECT_EQ(message("[loader]\nworkers = \"two\"\n"), "a.toml:2:11: loader.workers: expected an integer, 0 to 1024, found the text \"two\"");
+  EXPECT_EQ(message("[loader]\nworkers = \"two\"\n"),
+            "a.toml:2:11: loader.workers: expected an integer, 0 to 1024, found the text \"two\"");
 }
 
 TEST(Spec, ZeroAndNegativeSizesAreRefused) {
@@ -65,19 +68,22 @@ TEST(Spec, TextThatIsNotTomlIsRefusedWithItsPlace) {
 }
 
 TEST(Spec, NoBytesCrashTheParser) {
-  std::string text = "[data]\nname = \"mnist\"\nbatch = 64\n[[augment]]\nop = \"normalize\"\nmean = [0.5]\n[study]\naxes = { \"loader.workers\" = [0, 1] }\n";
+  std::string text =
+      "[data]\nname = \"mnist\"\nbatch = 64\n[[augment]]\nop = \"normalize\"\nmean = [0.5]\n[study]\naxes = { \"loader.workers\" = [0, 1] "
+      "}\n";
   for (std::size_t at = 0; at < text.size(); ++at)
     for (const char byte : {'\0', '\xff', '[', '"', '=', '9'}) {
       std::string bad = text;
       bad[at] = byte;
       try {
         read(bad);
-      } catch (const Error&) {
-      }
+      } catch (const Error&) {}
     }
 }
 
-TEST(Spec, TwoBatchKeysAreRefused) { EXPECT_THAT(message("[data]\nbatch = 1\nbatch_per_rank = 2\n"), HasSubstr("both data.batch and data.batch_per_rank")); }
+TEST(Spec, TwoBatchKeysAreRefused) {
+  EXPECT_THAT(message("[data]\nbatch = 1\nbatch_per_rank = 2\n"), HasSubstr("both data.batch and data.batch_per_rank"));
+}
 
 TEST(Spec, OneDegreeMeansARangeAroundZero) {
   const Spec spec = read("[[augment]]\nop = \"random_affine\"\ndegrees = 15\nshear = 10\n");
@@ -88,7 +94,8 @@ TEST(Spec, OneDegreeMeansARangeAroundZero) {
 }
 
 TEST(Spec, EveryOperationReadsBackWhatItWrites) {
-  for (const char* op : {"random_affine", "random_crop", "resize", "center_crop", "random_resized_crop", "random_vertical_flip", "random_horizontal_flip", "normalize"}) {
+  for (const char* op : {"random_affine", "random_crop", "resize", "center_crop", "random_resized_crop", "random_vertical_flip",
+                         "random_horizontal_flip", "normalize"}) {
     const bool sized = std::string(op).find("crop") != std::string::npos || std::string(op) == "resize";
     const Spec spec = read(std::string("[[augment]]\nop = \"") + op + "\"\n" + (sized ? "size = [24, 28]\n" : ""));
     const Json written = to_json(spec)["augment"][0];
@@ -99,15 +106,20 @@ TEST(Spec, EveryOperationReadsBackWhatItWrites) {
 }
 
 TEST(Spec, KeysWithoutEffectAreRemarkedOn) {
-  EXPECT_THAT(read("[loader]\nworkers = 0\nprefetch = 4\n").warnings, testing::ElementsAre(HasSubstr("a.toml:3:1: loader.prefetch has no effect")));
+  EXPECT_THAT(read("[loader]\nworkers = 0\nprefetch = 4\n").warnings,
+              testing::ElementsAre(HasSubstr("a.toml:3:1: loader.prefetch has no effect")));
   EXPECT_THAT(read("[train]\noptimizer = \"adam\"\nmomentum = 0.9\n").warnings, SizeIs(1));
   EXPECT_THAT(read("[loader]\nworkers = 2\nprefetch = 4\n").warnings, IsEmpty());
 }
 
-TEST(Spec, MoreWorkersThanCoresIsOneWarning) { EXPECT_THAT(read("[loader]\nworkers = 9\n", 2).warnings, testing::ElementsAre(HasSubstr("more than the 2 cores"))); }
+TEST(Spec, MoreWorkersThanCoresIsOneWarning) {
+  EXPECT_THAT(read("[loader]\nworkers = 9\n", 2).warnings, testing::ElementsAre(HasSubstr("more than the 2 cores")));
+}
 
 TEST(Spec, WhatIsWrittenReadsBackTheSame) {
-  const Spec spec = read("[data]\nname = \"mnist\"\nbatch_per_rank = 32\n[[augment]]\nop = \"random_affine\"\ndegrees = 15\ntranslate = [0.1, 0.1]\n[train]\nlr = 0.1\n");
+  const Spec spec = read(
+      "[data]\nname = \"mnist\"\nbatch_per_rank = 32\n[[augment]]\nop = \"random_affine\"\ndegrees = 15\ntranslate = [0.1, "
+      "0.1]\n[train]\nlr = 0.1\n");
   Document again{"b.toml", {}, {}};
   const Json written = to_json(spec);
   for (const auto& [table, keys] : written.items()) {
@@ -154,7 +166,8 @@ TEST(Override, SwitchesAnOperationByItsName) {
 TEST(Override, AnErrorNamesTheOptionInPlaceOfALine) {
   Document document = parse_document("", "a.toml");
   override_key(document, "loader.workers", "two", "--set loader.workers");
-  EXPECT_THAT([&] { parse_spec(document, 64); }, testing::ThrowsMessage<Error>(HasSubstr("--set loader.workers: loader.workers: expected an integer")));
+  EXPECT_THAT([&] { parse_spec(document, 64); },
+              testing::ThrowsMessage<Error>(HasSubstr("--set loader.workers: loader.workers: expected an integer")));
 }
 
 TEST(Override, ValuesAreTomlOrBareWords) {
