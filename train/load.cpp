@@ -2,26 +2,13 @@
 
 #include <dlfcn.h>
 
-#include <cstdlib>
 #include <filesystem>
 
 #include "pipeline/error.h"
 
 namespace millrace::train {
 
-namespace {
-
-/// LibTorch's OpenMP threads spin for milliseconds at every join, which starves loader threads on the same cores and, with more
-/// threads than free cores, multiplies the time of a step. About a microsecond is what this leaves; the user's own choice stays.
-/// OpenMP reads the variable when it is loaded and has no other door.
-void keep_openmp_from_spinning() {
-  if (!std::getenv("OMP_WAIT_POLICY")) setenv("GOMP_SPINCOUNT", "1000", /*overwrite=*/0);
-}
-
-}  // namespace
-
 const Api& load_from(const std::vector<std::string>& candidates) {
-  keep_openmp_from_spinning();
   std::string reasons;
   for (const std::string& candidate : candidates) {
     if (void* library = dlopen(candidate.c_str(), RTLD_NOW | RTLD_LOCAL)) {

@@ -138,7 +138,7 @@ TEST(JpegDecoderCallsDeathTest, AbortOnARoiOutsideThePicture) {
   const File file = encode(test_picture({30, 20}, 3, 1), {});
   JpegDecoder decoder({});
   Buffer canvas;
-  EXPECT_DEATH((void)decoder.decode(file, {20, 0, 11, 5}, canvas), "not inside the picture");
+  EXPECT_DEATH((void)decoder.decode(file, {20, 0, 11, 5}, canvas), "roi must lie inside");
 }
 
 }  // namespace
