@@ -7,6 +7,7 @@
 #include "augment/crop.h"
 #include "augment/resize_kernels.h"
 #include "augment/resize_taps.h"
+#include "augment/sample.h"
 
 namespace millrace::augment {
 namespace {
@@ -157,7 +158,28 @@ class Sweep {
   bool horizontal_ = false, vertical_ = false, vertical_first_ = false;
 };
 
+// Bilinear without antialias: see sample.h.
+void sweep_sampled(ImageView in, const ResizePass& pass, Sink& sink, Scratch& scratch) {
+  const Roi& window = pass.window;
+  std::uint8_t* memory = scratch.buffers[3].reserve(sample_bytes(window.width) + sample_bytes(window.height));
+  const SampleAxis across = make_sample_axis(in.width, pass.target.width, window.left, window.width, pass.flip_horizontal, memory);
+  const SampleAxis down = make_sample_axis(in.height, pass.target.height, window.top, window.height, pass.flip_vertical, memory + sample_bytes(window.width));
+  const int top = std::min(down.first[0], down.first[window.height - 1]);
+  const int bottom = std::min(in.height, std::max(down.first[0], down.first[window.height - 1]) + 2);
+  const int stride = window.width * in.channels;
+  const MutableImageView between{scratch.buffers[2].reserve(static_cast<std::size_t>(stride) * static_cast<std::size_t>(bottom - top)), window.width, bottom - top,
+                                 in.channels, stride};
+  sample_horizontally(in.crop({0, top, in.width, bottom - top}), across, between);
+  for (int y = 0; y < window.height; ++y) {
+    const std::uint8_t* row = between.row(down.first[y] - top);
+    sample_row(row, down.weight[y] == 0 ? row : row + stride, down.weight[y], stride, sink.row(y));
+    sink.done(y);
+  }
+}
+
 void sweep(ImageView in, const Box& box, const ResizePass& pass, Sink& sink, Scratch& scratch) {
+  const bool whole_picture = box[0] == 0 && box[1] == 0 && box[2] == static_cast<float>(in.width) && box[3] == static_cast<float>(in.height);
+  if (pass.options.filter == Filter::bilinear && !pass.options.antialias && whole_picture) return sweep_sampled(in, pass, sink, scratch);
   if (pass.options.filter == Filter::nearest) sweep_nearest(in, box, pass, sink, scratch);
   else Sweep(in, box, pass, sink, scratch).run();
 }

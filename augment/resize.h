@@ -20,8 +20,8 @@ struct ResizeOptions {
 };
 
 /// Pillow's Resample.c to the bit: separable, weights of 22 bits, a clipped uint8 picture between the passes; nearest
-/// accumulates its steps in double. Without antialias the filter is not widened when the picture shrinks (2 taps for
-/// bilinear, sampling at pixel centres as OpenCV and torch do); everything else stays as it is, so that it is exact too.
+/// accumulates its steps in double. Without antialias the filter is not widened when the picture shrinks; bilinear then is
+/// sample.h's definition (of whole pictures, not boxes), the other filters keep everything else as it is.
 /// Shapes: any, equal channels (1 or 3), no overlap. Threads: any, each with its own scratch, of which buffers 2 and 3 are used.
 /// Errors: none.
 void resize(ImageView in, const ResizeOptions& options, MutableImageView out, Scratch& scratch);

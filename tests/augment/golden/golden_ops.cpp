@@ -24,7 +24,7 @@ struct Call {
   }
   void map(Filter filter) {
     AffineMap m;
-    for (std::size_t i = 0; i < 6; ++i) m[i] = p.real("a" + std::to_string(i));
+    for (std::size_t i = 0; i < 6; ++i) m[i] = p.real({'a', static_cast<char>('0' + i)});
     affine(in, m, filter, fill(), out, scratch.buffers[0]);
   }
   void turn(Filter filter) { rotate(in, p.real("degrees"), filter, fill(), out, scratch.buffers[0]); }
