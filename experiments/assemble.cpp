@@ -1,19 +1,19 @@
 #include "experiments/assemble.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 
 #include <nlohmann/json.hpp>
 
+#include "augment/cv_decoder.h"
 #include "datasets/cifar.h"
 #include "datasets/digits.h"
 #include "datasets/folder.h"
 #include "datasets/idx.h"
 #include "datasets/subset.h"
-#include "experiments/operations.h"
 #include "pipeline/error.h"
-#include "pipeline/jpeg.h"
 
 namespace millrace {
 namespace {
@@ -46,6 +46,15 @@ std::unique_ptr<Source> take_subset(std::unique_ptr<Source> source, const DataSp
   return open_subset(std::move(source), {.indices = std::move(order), .count = data.subset});
 }
 
+/// The compiler of recipes counts the operations of the whole list ("augment[2] Resize: ..."); a reader of specs wants the line.
+Error located(const Error& e, const std::vector<std::string>& places, const std::string& file) {
+  const std::string text = e.what();
+  std::size_t index = 0;
+  if (std::sscanf(text.c_str(), "augment[%zu]", &index) == 1 && index < places.size())
+    return {e.kind(), places[index] + ": " + text.substr(text.find(']') + 2), e.hint()};
+  return {e.kind(), file + ": " + text, e.hint()};
+}
+
 }  // namespace
 
 const std::vector<KnownSet>& known_sets() {
@@ -57,7 +66,7 @@ const std::vector<KnownSet>& known_sets() {
       {"cifar10", "cifar-10-batches-bin", kBin, cifar<CifarOptions::Set::cifar10>},
       {"cifar100", "cifar-100-binary", kBin, cifar<CifarOptions::Set::cifar100>},
       {"digits", "", "", digits},
-      {"folder", "", "name the folder whose subfolders are the classes (JPEG files)", folder},
+      {"folder", "", "name the folder whose subfolders are the classes (JPEG, PNG, WebP or BMP files)", folder},
   };
   return table;
 }
@@ -75,7 +84,11 @@ std::string data_root() {
 
 std::string path_of(const DataSpec& data) {
   const KnownSet& set = known_set(data.name);
-  if (!data.path.empty() && data.name != "digits") return data.path;
+  if (!data.path.empty() && data.name != "digits") {
+    const std::filesystem::path path = data.path, below = data_root() / path;
+    std::error_code error;
+    return path.is_relative() && std::filesystem::is_directory(below, error) ? below.string() : data.path;
+  }
   return *set.folder ? (std::filesystem::path(data_root()) / set.folder).string() : "";
 }
 
@@ -110,13 +123,36 @@ const Source* SourceShelf::test(const DataSpec& data) {
 
 std::unique_ptr<Recipe> make_recipe(const Spec& spec, const SourceInfo& source, bool evaluation) {
   std::vector<augment::Operation> operations;
+  std::vector<std::string> places;
   for (const AugmentSpec& a : spec.augment) {
-    const bool on_device = spec.data.dtype == Dtype::u8 && std::holds_alternative<augment::Normalize>(a.operation);
-    if (a.enabled && !on_device && !(evaluation && is_random(a.operation))) operations.push_back(a.operation);
+    if (!a.enabled) continue;
+    for (augment::Operation& op : operations_of(a.step, evaluation)) {
+      if (spec.data.dtype == Dtype::u8 && std::holds_alternative<augment::Normalize>(op)) continue;
+      operations.push_back(std::move(op));
+      places.push_back(a.place);
+    }
   }
-  augment::RecipeOptions options{
-      .channels = source.channels, .input = source.raw_size, .dtype = spec.data.dtype, .layout = spec.data.layout};
-  return augment::compile(std::move(operations), options);
+  augment::RecipeOptions options{.channels = source.channels, .input = source.raw_size, .dtype = spec.data.dtype,
+                                 .layout = spec.data.layout, .pass_order = spec.data.pass_order};
+  try {
+    return augment::compile(std::move(operations), options);
+  } catch (const Error& e) {
+    throw located(e, places, spec.file);
+  }
+}
+
+augment::Normalize normalization_of(const Spec& spec) {
+  augment::Normalize out;
+  for (const AugmentSpec& a : spec.augment) {
+    if (!a.enabled) continue;
+    for (const augment::Operation& op : operations_of(a.step, false))
+      if (const auto* n = std::get_if<augment::Normalize>(&op)) out = *n;
+  }
+  return out;
+}
+
+std::unique_ptr<Decoder> make_decoder(const DataSpec& data) {
+  return augment::make_image_decoder({.apply_exif_orientation = data.exif_orientation});
 }
 
 LoaderOptions loader_options(const Spec& spec, const Warn& warn) {
@@ -134,7 +170,7 @@ LoaderOptions loader_options(const Spec& spec, const Warn& warn) {
     options.faults.max_count = static_cast<std::uint64_t>(l.max_bad);
   else if (l.max_bad > 0)
     options.faults.max_fraction = l.max_bad;
-  options.make_decoder = [] { return std::make_unique<JpegDecoder>(JpegOptions{}); };
+  options.make_decoder = [data = spec.data] { return make_decoder(data); };
   if (warn) options.on_event = [warn](const Event& event) { warn(event.text); };
   return options;
 }
@@ -155,8 +191,7 @@ train::TrainOptions trainer_options(const Spec& spec, const SourceInfo& source, 
   options.classes = static_cast<int>(source.classes.size());
   options.input = input;
   if (spec.data.dtype == Dtype::u8)
-    for (const AugmentSpec& a : spec.augment)
-      if (const auto* n = std::get_if<augment::Normalize>(&a.operation); n && a.enabled) options.mean = n->mean, options.std = n->std;
+    if (const auto n = normalization_of(spec); !n.mean.empty()) options.mean = n.mean, options.std = n.std;
   return options;
 }
 

@@ -27,7 +27,8 @@ const KnownSet& known_set(const std::string& name);
 
 /// MILLRACE_DATA, or "data".
 std::string data_root();
-/// Where the set of a spec lies: data.path, or its folder under the data root.
+/// Where the set of a spec lies: data.path (a relative one below the data root, where it is there), or its folder under the
+/// data root.
 std::string path_of(const DataSpec& data);
 
 /// Opens what [data] names. Errors: Error(data) that says where was looked and what to do.
@@ -47,9 +48,15 @@ class SourceShelf {
   std::map<std::string, std::unique_ptr<Source>> open_;
 };
 
-/// The augmentations as they are switched, for training; for evaluation without those that draw. With u8 rows Normalize is
-/// left to the device (trainer_options).
+/// The augmentations as they are switched, for training; for evaluation as operations_of says. With u8 rows Normalize is left
+/// to the device (trainer_options). Errors: Error(usage), with the place in the spec.
 std::unique_ptr<Recipe> make_recipe(const Spec& spec, const SourceInfo& source, bool evaluation);
+
+/// The Normalize of the augmentations; empty where there is none.
+augment::Normalize normalization_of(const Spec& spec);
+
+/// JPEG, PNG, WebP and BMP, told by the files' first bytes. One a worker.
+std::unique_ptr<Decoder> make_decoder(const DataSpec& data);
 
 /// [loader] and the batch of [data] for `ranks` ranks of this process.
 LoaderOptions loader_options(const Spec& spec, const Warn& warn);

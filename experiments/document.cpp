@@ -74,18 +74,21 @@ std::string read_text(const std::string& path) {
 bool is_batch_key(std::string_view key) { return key == "batch" || key == "batch_per_rank" || key == "batch_per_node"; }
 
 std::string name_of_operation(const Section& operation) {
-  for (const char* key : {"name", "op"})
+  for (const char* key : {"name", "op", "recipe"})
     if (const Entry* e = operation.find(key); e && e->value.is_string()) return e->value.get<std::string>();
   return {};
 }
 
-void switch_operation(Document& document, const std::string& name, const Json& value, const std::string& place) {
+/// `target`: NAME, to switch, or NAME.KEY.
+void set_in_operation(Document& document, const std::string& target, const Json& value, const std::string& place) {
+  const auto dot = target.find('.');
+  const std::string name = target.substr(0, dot), key = dot == std::string::npos ? "enabled" : target.substr(dot + 1);
   bool found = false;
   std::vector<std::string> names;
   for (Section& operation : document.augment) {
     names.push_back(name_of_operation(operation));
     if (names.back() != name) continue;
-    operation.set({"enabled", value, place, place});
+    operation.set({key, value, place, place});
     found = true;
   }
   if (found) return;
@@ -169,10 +172,12 @@ void override_key(Document& document, const std::string& key, const Json& value,
     return;
   }
   const auto dot = key.find('.');
-  if (dot == std::string::npos || dot == 0 || dot + 1 == key.size() || key.find('.', dot + 1) != std::string::npos)
+  const bool of_operation = key.starts_with("augment.");
+  const std::size_t dots = static_cast<std::size_t>(std::count(key.begin(), key.end(), '.'));
+  if (dot == std::string::npos || dot == 0 || key.back() == '.' || key.find("..") != std::string::npos || dots > (of_operation ? 2u : 1u))
     throw Error(ErrorKind::usage, place + ": '" + key + "' is not a key of the form table.key", "for example loader.workers");
   const std::string table = key.substr(0, dot), name = key.substr(dot + 1);
-  if (table == "augment") return switch_operation(document, name, value, place);
+  if (of_operation) return set_in_operation(document, name, value, place);
   Section& section = document.section(table);
   if (table == "data" && is_batch_key(name)) std::erase_if(section.entries, [](const Entry& e) { return is_batch_key(e.key); });
   section.set({name, value, place, place});

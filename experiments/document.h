@@ -46,7 +46,8 @@ Json read_toml(const std::string& path);
 Json parse_value(std::string_view text);
 
 /// Puts `key` ("loader.workers", "augment.affine") to `value`. Setting one batch key removes the other two;
-/// `augment.NAME = true|false` switches the operations of that name; `augment = []` removes all.
+/// `augment.NAME = true|false` switches the operations of that name, `augment.NAME.KEY` sets one of their keys;
+/// `augment = []` removes all.
 /// Errors: Error(usage) for a key without a table, or a name that no operation has.
 void override_key(Document& document, const std::string& key, const Json& value, const std::string& place);
 

@@ -104,6 +104,11 @@ void KeyReader::numbers(const char* name, std::vector<double>& value, std::vecto
   value = std::move(out);
 }
 
+void KeyReader::refuse(const char* name, const std::string& what, const std::string& hint) const {
+  const Entry* e = section_.find(name);
+  throw Error(ErrorKind::usage, (e ? e->value_place : section_.place) + ": " + label_ + "." + name + ": " + what, hint);
+}
+
 void KeyReader::finish() const {
   // toml++ keeps keys by name; the reader of a message looks for the first in the file.
   for (const Entry& e : section_.entries) {

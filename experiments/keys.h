@@ -24,6 +24,8 @@ class Keys {
   virtual void text(const char* name, std::string& value, const std::vector<std::string>& allowed) = 0;
   /// A list of numbers, or one number as a list of one. Empty: absent.
   virtual void numbers(const char* name, std::vector<double>& value, std::vector<std::size_t> counts, double low, double high) = 0;
+  /// Reading: what is wrong with the key beyond its type, or that it is missing. Errors: Error(usage) at its place.
+  virtual void refuse(const char* name, const std::string& what, const std::string& hint) const = 0;
 
   template <class T>
   void whole(const char* name, T& value, std::int64_t low, std::int64_t high) {
@@ -55,6 +57,7 @@ class KeyReader final : public Keys {
   void number(const char* name, double& value, double low, double high) override;
   void text(const char* name, std::string& value, const std::vector<std::string>& allowed) override;
   void numbers(const char* name, std::vector<double>& value, std::vector<std::size_t> counts, double low, double high) override;
+  [[noreturn]] void refuse(const char* name, const std::string& what, const std::string& hint) const override;
   /// Errors: Error(usage) for the first key that nobody asked for, with the nearest known one.
   void finish() const;
 
@@ -78,6 +81,7 @@ class KeyWriter final : public Keys {
   void numbers(const char* name, std::vector<double>& value, std::vector<std::size_t>, double, double) override {
     if (!value.empty()) out[name] = value;
   }
+  void refuse(const char*, const std::string&, const std::string&) const override {}
   Json out = Json::object();
 };
 

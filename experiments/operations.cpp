@@ -1,83 +1,127 @@
 #include "experiments/operations.h"
 
-#include <cmath>
-#include <functional>
+#include <algorithm>
+#include <cstdlib>
+
+#include "experiments/step_keys.h"
 
 namespace millrace {
 namespace {
 
 using namespace augment;
+using namespace step_keys;
 
-const std::vector<std::pair<std::string, Filter>> kWarpFilters{{"nearest", Filter::nearest}, {"bilinear", Filter::bilinear}};
-const std::vector<std::pair<std::string, Filter>> kResizeFilters{{"nearest", Filter::nearest},   {"box", Filter::box},
-                                                                 {"bilinear", Filter::bilinear}, {"hamming", Filter::hamming},
-                                                                 {"bicubic", Filter::bicubic},   {"lanczos", Filter::lanczos}};
 const std::vector<std::pair<std::string, PadMode>> kPadModes{
     {"constant", PadMode::constant}, {"edge", PadMode::edge}, {"reflect", PadMode::reflect}, {"symmetric", PadMode::symmetric}};
-
-/// torchvision's rule: one number d means (-d, d).
-void symmetric_range(Keys& keys, const char* name, Range& range, double limit) {
-  std::vector<double> v{range[0], range[1]};
-  keys.numbers(name, v, {1, 2}, -limit, limit);
-  range = v.size() == 1 ? Range{-std::abs(v[0]), std::abs(v[0])} : Range{v[0], v[1]};
-}
-
-void optional_range(Keys& keys, const char* name, std::optional<Range>& range, double low, double high) {
-  std::vector<double> v;
-  if (range) v.assign(range->begin(), range->end());
-  keys.numbers(name, v, {2}, low, high);
-  if (v.size() == 2) range = Range{v[0], v[1]};
-}
-
-void fill(Keys& keys, std::array<std::uint8_t, 3>& colour) {
-  std::vector<double> v(colour.begin(), colour.end());
-  keys.numbers("fill", v, {1, 3}, 0, 255);
-  for (std::size_t i = 0; i < 3; ++i) colour[i] = static_cast<std::uint8_t>(v.size() == 1 ? v[0] : v[i]);
-}
-
-/// One number for a square, or [height, width] as torchvision has it.
-void size(Keys& keys, Size& value) {
-  std::vector<double> v{double(value.height), double(value.width)};
-  keys.numbers("size", v, {1, 2}, 1, 65536);
-  value = {static_cast<int>(v.back()), static_cast<int>(v.front())};
-}
+const std::vector<std::pair<std::string, Resize::Fit>> kFits{
+    {"stretch", Resize::Fit::stretch}, {"cover", Resize::Fit::cover}, {"contain", Resize::Fit::contain}};
+const std::vector<std::pair<std::string, AutoAugment::Policy>> kPolicies{
+    {"imagenet", AutoAugment::Policy::imagenet}, {"cifar10", AutoAugment::Policy::cifar10}, {"svhn", AutoAugment::Policy::svhn}};
 
 void keys_of(Keys& keys, RandomAffine& op) {
   symmetric_range(keys, "degrees", op.degrees, 360);
   optional_range(keys, "translate", op.translate, 0, 1);
   optional_range(keys, "scale", op.scale, 1e-3, 1e3);
   keys.numbers("shear", op.shear, {1, 2, 4}, -89, 89);
-  keys.choice("interpolation", op.filter, kWarpFilters);
+  keys.choice("interpolation", op.filter, warp_filters());
+  fill(keys, op.fill);
+}
+
+void keys_of(Keys& keys, RandomRotation& op) {
+  symmetric_range(keys, "degrees", op.degrees, 360);
+  keys.choice("interpolation", op.filter, warp_filters());
   fill(keys, op.fill);
 }
 
 void keys_of(Keys& keys, RandomCrop& op) {
   size(keys, op.size);
-  keys.whole("padding", op.padding, 0, 65536);
+  keys.whole("padding", op.padding, 0, 4096);
   keys.choice("padding_mode", op.pad_mode, kPadModes);
   fill(keys, op.fill);
 }
 
-void keys_of(Keys& keys, RandomHorizontalFlip& op) { keys.number("p", op.p, 0, 1); }
-void keys_of(Keys& keys, RandomVerticalFlip& op) { keys.number("p", op.p, 0, 1); }
-void keys_of(Keys& keys, CenterCrop& op) { size(keys, op.size); }
+void keys_of(Keys& keys, CenterCrop& op) {
+  size(keys, op.size);
+  fill(keys, op.fill);
+}
 
 void keys_of(Keys& keys, Resize& op) {
-  if (keys.reading() || op.shorter == 0) size(keys, op.size);
-  if (keys.reading() || op.shorter) keys.whole("shorter", op.shorter, 1, 65536);
-  keys.choice("interpolation", op.filter, kResizeFilters);
+  const bool by_shorter = keys.reading() ? keys.has("shorter") : op.shorter > 0;
+  if (keys.reading() && by_shorter && keys.has("size")) keys.refuse("shorter", "stands beside size", "keep one of them");
+  // The other key is asked for as well, so that a message can name it.
+  if (keys.reading() || by_shorter) keys.whole("shorter", op.shorter, 1, 16384);
+  Size any{1, 1};
+  if (keys.reading() || !by_shorter) size(keys, by_shorter ? any : op.size);
+  keys.choice("fit", op.fit, kFits);
+  keys.choice("interpolation", op.filter, resize_filters());
   keys.boolean("antialias", op.antialias);
 }
 
 void keys_of(Keys& keys, RandomResizedCrop& op) {
   size(keys, op.size);
-  std::optional<Range> scale = op.scale, ratio = op.ratio;
-  optional_range(keys, "scale", scale, 1e-6, 1);
-  optional_range(keys, "ratio", ratio, 1e-3, 1e3);
-  op.scale = *scale;
-  op.ratio = *ratio;
-  keys.choice("interpolation", op.filter, kResizeFilters);
+  range(keys, "scale", op.scale, 1e-6, 1);
+  range(keys, "ratio", op.ratio, 1e-3, 1e3);
+  filter_or_random(keys, op.filter, op.random_filter, resize_filters());
   keys.boolean("antialias", op.antialias);
+}
+
+void keys_of(Keys& keys, RandomHorizontalFlip& op) { keys.number("p", op.p, 0, 1); }
+void keys_of(Keys& keys, RandomVerticalFlip& op) { keys.number("p", op.p, 0, 1); }
+void keys_of(Keys& keys, RandomGrayscale& op) { keys.number("p", op.p, 0, 1); }
+
+void keys_of(Keys& keys, TimmRandAugment& op) {
+  keys.text("config", op.config, {});
+  rgb(keys, "mean", op.mean, 0, 1);
+  filter_or_random(keys, op.filter, op.random_filter, warp_filters());
+}
+
+void keys_of(Keys& keys, RandAugment& op) {
+  keys.whole("num_ops", op.num_ops, 0, Draw::kMaxOps);
+  keys.whole("magnitude", op.magnitude, 0, 999);
+  keys.whole("num_magnitude_bins", op.bins, 2, 1000);
+  keys.choice("interpolation", op.filter, warp_filters());
+  fill(keys, op.fill);
+}
+
+void keys_of(Keys& keys, TrivialAugmentWide& op) {
+  keys.whole("num_magnitude_bins", op.bins, 2, 1000);
+  keys.choice("interpolation", op.filter, warp_filters());
+  fill(keys, op.fill);
+}
+
+void keys_of(Keys& keys, AutoAugment& op) {
+  keys.choice("policy", op.policy, kPolicies);
+  keys.choice("interpolation", op.filter, warp_filters());
+  fill(keys, op.fill);
+}
+
+/// torchvision's rule: one number b means [max(0, 1 - b), 1 + b].
+void jitter_factor(Keys& keys, const char* name, std::optional<Range>& value) {
+  std::vector<double> v;
+  if (value) v.assign(value->begin(), value->end());
+  keys.numbers(name, v, {1, 2}, 0, 1e3);
+  if (v.size() == 1) value = Range{std::max(0.0, 1 - v[0]), 1 + v[0]};
+  if (v.size() == 2) value = Range{v[0], v[1]};
+}
+
+void keys_of(Keys& keys, ColorJitter& op) {
+  jitter_factor(keys, "brightness", op.brightness);
+  jitter_factor(keys, "contrast", op.contrast);
+  jitter_factor(keys, "saturation", op.saturation);
+  std::vector<double> hue;
+  if (op.hue) hue.assign(op.hue->begin(), op.hue->end());
+  keys.numbers("hue", hue, {1, 2}, -0.5, 0.5);
+  if (hue.size() == 1) op.hue = Range{-std::abs(hue[0]), std::abs(hue[0])};
+  if (hue.size() == 2) op.hue = Range{hue[0], hue[1]};
+}
+
+void keys_of(Keys& keys, RandomErasing& op) {
+  keys.number("p", op.p, 0, 1);
+  range(keys, "scale", op.area, 0, 1);
+  range(keys, "ratio", op.aspect, 1e-3, 1e3);
+  erasing_value(keys, "value", op.value);
+  keys.whole("max_count", op.max_count, 1, Draw::kMaxOps);
+  keys.boolean("timm", op.timm);
 }
 
 void keys_of(Keys& keys, Normalize& op) {
@@ -85,7 +129,6 @@ void keys_of(Keys& keys, Normalize& op) {
   keys.numbers("std", op.std, {1, 3}, 1e-9, 1e6);
 }
 
-/// The table of operations. Those that are in no spec yet have no keys here.
 struct Row {
   const char* name;
   Operation made;
@@ -96,15 +139,25 @@ template <class Op>
 Row row(const char* name, bool random, Op made = {}) {
   return {name, std::move(made), [](Keys& keys, Operation& op) { keys_of(keys, std::get<Op>(op)); }, random};
 }
+/// The table of operations.
 const std::vector<Row>& rows() {
   static const std::vector<Row> table{
       row<RandomAffine>("random_affine", true),
+      row<RandomRotation>("random_rotation", true),
       row<RandomCrop>("random_crop", true),
       row<Resize>("resize", false),
       row<CenterCrop>("center_crop", false),
       row<RandomResizedCrop>("random_resized_crop", true),
       row<RandomVerticalFlip>("random_vertical_flip", true),
       row<RandomHorizontalFlip>("random_horizontal_flip", true),
+      row<TimmRandAugment>("timm_rand_augment", true, {.config = "rand-m9-mstd0.5-inc1"}),
+      row<RandAugment>("rand_augment", true),
+      row<TrivialAugmentWide>("trivial_augment_wide", true),
+      row<AutoAugment>("auto_augment", true),
+      row<ColorJitter>("color_jitter", true),
+      row<RandomGrayscale>("random_grayscale", true),
+      // torchvision's defaults; timm's are those of its recipe.
+      row<RandomErasing>("random_erasing", true, {.area = {0.02, 0.33}, .aspect = {0.3, 3.3}, .timm = false}),
       row<Normalize>("normalize", false, {{0.5}, {0.5}}),
   };
   return table;
@@ -113,7 +166,7 @@ const std::vector<Row>& rows() {
 const Row& row_of(const Operation& operation) {
   for (const Row& r : rows())
     if (r.made.index() == operation.index()) return r;
-  std::abort();  // Every operation was made by make_operation.
+  std::abort();  // Every operation has a row.
 }
 
 }  // namespace

@@ -42,6 +42,10 @@ void visit(Keys& keys, DataSpec& s) {
   keys.choice<Layout>("layout", s.layout, {{"nchw", Layout::nchw}, {"nhwc", Layout::nhwc}});
   keys.choice<Dtype>("dtype", s.dtype, {{"f32", Dtype::f32}, {"u8", Dtype::u8}});
   keys.choice<Verify>("verify", s.verify, {{"strict", Verify::strict}, {"warn", Verify::warn}, {"off", Verify::off}});
+  keys.boolean("exif_orientation", s.exif_orientation);
+  keys.choice<augment::PassOrder>(
+      "pass_order", s.pass_order,
+      {{"horizontal-first", augment::PassOrder::horizontal_first}, {"pillow13", augment::PassOrder::pillow13}});
 }
 
 void visit(Keys& keys, LoaderSpec& s) {
@@ -90,18 +94,34 @@ void visit(Keys& keys, TrainSpec& s) {
   throw Error(ErrorKind::usage, place + ": " + what, hint);
 }
 
-AugmentSpec read_operation(const Section& section) {
+/// What only shows when the text in a key is taken apart (RandAugment strings) is told at that key.
+void check_step(const Section& section, const AugmentSpec& spec, std::vector<std::string>& warnings) {
+  const Entry* text = section.find(spec.op.empty() ? "auto_augment" : "config");
+  const std::string& place = text ? text->value_place : section.place;
+  try {
+    for (const std::string& warning : augment::warnings(operations_of(spec.step, false))) warnings.push_back(place + ": " + warning);
+  } catch (const Error& e) {
+    refuse(place, e.what(), e.hint());
+  }
+}
+
+AugmentSpec read_step(const Section& section, std::vector<std::string>& warnings) {
   AugmentSpec spec;
-  const Entry* op = section.find("op");
-  if (!op) refuse(section.place, "[[augment]] without op", "op = \"random_affine\", for example");
+  spec.place = section.place;
+  const bool is_recipe = section.find("recipe");
+  if (is_recipe && section.find("op")) refuse(section.find("recipe")->key_place, "both augment.op and augment.recipe", "keep one of them");
+  if (!is_recipe && !section.find("op"))
+    refuse(section.place, "[[augment]] without op or recipe", "op = \"random_affine\" or recipe = \"timm-train\", for example");
   KeyReader keys(section, "augment");
-  keys.text("op", spec.op, operation_names());
-  spec.name = spec.op;
+  std::string& which = is_recipe ? spec.recipe : spec.op;
+  keys.text(is_recipe ? "recipe" : "op", which, is_recipe ? recipe_names() : operation_names());
+  spec.name = which;
   keys.text("name", spec.name, {});
   keys.boolean("enabled", spec.enabled);
-  spec.operation = make_operation(spec.op);
-  visit(keys, spec.operation);
+  spec.step = is_recipe ? make_recipe_step(which) : Step(make_operation(which));
+  visit(keys, spec.step);
   keys.finish();
+  check_step(section, spec, warnings);
   return spec;
 }
 
@@ -115,12 +135,17 @@ void flatten(const std::string& prefix, const Json& value, const std::string& pl
   }
 }
 
+void visit(Keys& keys, StudySpec& s) {
+  keys.whole("repeat", s.repeat, 1, 1000);
+  keys.text("scale", s.scale, {});
+  keys.text("published", s.published, {});
+  keys.choice<bool>("bars", s.stages, {{"phases", false}, {"stages", true}});
+}
+
 StudySpec read_study(const Section& section) {
   StudySpec study;
   KeyReader keys(section, "study");
-  keys.whole("repeat", study.repeat, 1, 1000);
-  keys.text("scale", study.scale, {});
-  keys.text("published", study.published, {});
+  visit(keys, study);
   Section rest = section;
   if (const Entry* axes = section.find("axes")) {
     if (!axes->value.is_object())
@@ -131,9 +156,7 @@ StudySpec read_study(const Section& section) {
   std::vector<double> unused;
   KeyReader check(rest, "study");
   check.numbers("axes", unused, {1}, 0, 0);  // Only so that its name is known to the message.
-  check.whole("repeat", study.repeat, 1, 1000);
-  check.text("scale", study.scale, {});
-  check.text("published", study.published, {});
+  visit(check, study);
   check.finish();
   return study;
 }
@@ -189,6 +212,7 @@ void warn(const Document& document, const Spec& spec, int cores, std::vector<std
   idle("data", "split", spec.data.name == "folder", "with data.name = \"folder\": data.path is the split");
   idle("data", "verify", spec.data.name == "digits" || spec.data.name == "folder",
        "with data.name = \"" + spec.data.name + "\": no sums are published");
+  idle("data", "exif_orientation", spec.data.name != "folder", "with data.name = \"" + spec.data.name + "\": its pictures are not JPEG files");
   idle("train", "padding", t.model != "lenet", "with train.model = \"" + t.model + "\"");
   idle("train", "step_microseconds", !sleeps, "with train.model = \"" + t.model + "\"");
   idle("train", "momentum", t.optimizer != "sgd", "with train.optimizer = \"" + t.optimizer + "\"");
@@ -216,7 +240,7 @@ Spec parse_spec(const Document& document, int cores) {
   read_section(document, "data", spec.data);
   read_section(document, "loader", spec.loader);
   read_section(document, "train", spec.train);
-  for (const Section& s : document.augment) spec.augment.push_back(read_operation(s));
+  for (const Section& s : document.augment) spec.augment.push_back(read_step(s, spec.warnings));
   if (const Section* s = document.find("study")) spec.study = read_study(*s);
   if (spec.data.name == "folder" && spec.data.path.empty())
     refuse(document.file, "data.name = \"folder\" needs data.path", "data.path is the folder whose subfolders are the classes");
@@ -237,8 +261,8 @@ Json to_json(const Spec& spec) {
   for (AugmentSpec a : spec.augment) {
     if (!a.enabled) continue;
     KeyWriter keys;
-    keys.out["op"] = a.op;
-    visit(keys, a.operation);
+    keys.out[a.op.empty() ? "recipe" : "op"] = a.op.empty() ? a.recipe : a.op;
+    visit(keys, a.step);
     out["augment"].push_back(std::move(keys.out));
   }
   out["train"] = table(spec.train);

@@ -7,6 +7,7 @@
 #include "augment/ops.h"
 #include "datasets/cifar.h"
 #include "experiments/document.h"
+#include "experiments/recipes.h"
 #include "pipeline/faults.h"
 #include "pipeline/loader.h"
 #include "pipeline/recipe.h"
@@ -20,7 +21,7 @@ enum class MemoryKind : std::uint8_t { automatic, pageable, page_locked };
 /// [data]
 struct DataSpec {
   std::string name = "digits";
-  std::string path;       ///< Empty: found by name under the data root.
+  std::string path;       ///< Empty: found by name under the data root. Relative: below the data root where it exists there.
   std::string test_path;  ///< Of a folder: what to evaluate on; empty: no evaluation.
   std::string split = "train";
   std::uint64_t subset = 0;        ///< Samples taken of the split; 0: all. The first of a permutation; of digits, the first drawn.
@@ -31,6 +32,8 @@ struct DataSpec {
   Layout layout = Layout::nchw;
   Dtype dtype = Dtype::f32;
   Verify verify = Verify::warn;
+  bool exif_orientation = false;  ///< Turn JPEG files upright; torchvision's default loader does not.
+  augment::PassOrder pass_order = augment::PassOrder::horizontal_first;  ///< Which Pillow's resize.
 };
 
 /// [loader]
@@ -47,10 +50,11 @@ struct LoaderSpec {
 
 /// [[augment]]
 struct AugmentSpec {
-  std::string op;    ///< As in the table of operations.
-  std::string name;  ///< For `augment.NAME = true|false`; the op where none is given.
+  std::string op, recipe;  ///< One of the two: as in the table of operations or of recipes.
+  std::string name;        ///< For `augment.NAME = true|false`; the op or recipe where none is given.
   bool enabled = true;
-  augment::Operation operation;
+  std::string place;       ///< "file:line:column", for what shows only when the list is compiled.
+  Step step;
 };
 
 /// [train]
@@ -71,6 +75,7 @@ struct Axis {
 struct StudySpec {
   std::vector<Axis> axes;
   int repeat = 1;
+  bool stages = false;    ///< The plot's bars: the loader's stages in place of the trainer's phases.
   std::string scale;      ///< What is smaller than in the published study; the report's first line says it.
   std::string published;  ///< A table of published figures, beside the spec or by path.
 };

@@ -87,7 +87,7 @@ TEST(Spec, TwoBatchKeysAreRefused) {
 
 TEST(Spec, OneDegreeMeansARangeAroundZero) {
   const Spec spec = read("[[augment]]\nop = \"random_affine\"\ndegrees = 15\nshear = 10\n");
-  const auto& affine = std::get<augment::RandomAffine>(spec.augment.at(0).operation);
+  const auto& affine = std::get<augment::RandomAffine>(std::get<augment::Operation>(spec.augment.at(0).step));
   EXPECT_EQ(affine.degrees, (augment::Range{-15, 15}));
   EXPECT_EQ(affine.shear, std::vector<double>{10});
   EXPECT_FALSE(affine.translate.has_value());
