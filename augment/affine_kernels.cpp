@@ -14,6 +14,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace millrace::augment {
 namespace HWY_NAMESPACE {
+namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
 #if HWY_TARGET == HWY_EMU128 || HWY_TARGET == HWY_SCALAR
@@ -296,6 +297,7 @@ void Interpolated(ImageView in, const AffineMap& m, Filter filter, const Fill& f
 
 #endif
 
+}  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace millrace::augment
 HWY_AFTER_NAMESPACE();

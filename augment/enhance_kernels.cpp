@@ -16,6 +16,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace millrace::augment {
 namespace HWY_NAMESPACE {
+namespace {
 
 constexpr int kBlock = 256; // Pixels at a time, in 4-byte form.
 
@@ -103,6 +104,7 @@ void SharpenRow(ImageView in, int y, float factor, std::uint8_t* HWY_RESTRICT ou
   }
 }
 
+}  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace millrace::augment
 HWY_AFTER_NAMESPACE();

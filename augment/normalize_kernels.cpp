@@ -14,6 +14,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace millrace::augment {
 namespace HWY_NAMESPACE {
+namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
 constexpr std::size_t kStreamedElements = 64 * 1024;
@@ -153,6 +154,7 @@ void Normalize(const std::uint8_t* pixels, std::size_t count, const Normalizer& 
   if (stream) hwy::FlushStream();
 }
 
+}  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace millrace::augment
 HWY_AFTER_NAMESPACE();

@@ -11,6 +11,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace millrace::augment {
 namespace HWY_NAMESPACE {
+namespace {
 
 #if HWY_TARGET == HWY_AVX3_DL
 
@@ -87,6 +88,7 @@ void CountValues(ImageView in, Histograms& counts) {
     for (std::size_t v = 0; v < 256; ++v) counts[c][v] = parts[0][c][v] + parts[1][c][v] + parts[2][c][v] + parts[3][c][v];
 }
 
+}  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace millrace::augment
 HWY_AFTER_NAMESPACE();

@@ -13,6 +13,7 @@ HWY_BEFORE_NAMESPACE();
 #endif
 namespace millrace::augment {
 namespace HWY_NAMESPACE {
+namespace {
 
 constexpr std::int32_t kHalf = 1 << 21;
 
@@ -316,6 +317,7 @@ void Row(const std::uint8_t* first_row, std::ptrdiff_t stride, const std::int32_
 
 #endif
 
+}  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace millrace::augment
 HWY_AFTER_NAMESPACE();

@@ -13,6 +13,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace millrace::augment {
 namespace HWY_NAMESPACE {
+namespace {
 
 HWY_INLINE std::uint8_t Between(int a, int b, int weight) { return static_cast<std::uint8_t>(a + (((b - a) * weight + (1 << 14)) >> 15)); }
 
@@ -65,10 +66,13 @@ int PackBlocks(const SampleAxis& axis, int channels, Block* blocks) {
     block.count = std::min(size, bytes - at);
     const int lowest = lowest_of(at, at + block.count);
     block.base = lowest * channels;
-    for (int i = 0; i < 64; ++i) {
-      const int byte = at + std::min(i, block.count - 1), x = byte / channels;
-      block.index[i] = static_cast<std::uint8_t>((axis.first[x] - lowest) * channels + byte % channels);
-      (i % 16 < 8 ? block.low : block.high)[i / 16 * 8 + i % 8] = axis.weight[x];
+    const auto byte_at = [&](int i) { return at + std::min(i, block.count - 1); };
+    for (int i = 0; i < 64; ++i)
+      block.index[i] = static_cast<std::uint8_t>((axis.first[byte_at(i) / channels] - lowest) * channels + byte_at(i) % channels);
+    for (int i = 0; i < 32; ++i) {
+      const int from = i / 8 * 16 + i % 8; // Unpacking takes bytes 0 .. 7 of each 16 first.
+      block.low[i] = axis.weight[byte_at(from) / channels];
+      block.high[i] = axis.weight[byte_at(from + 8) / channels];
     }
   }
   return count;
@@ -172,6 +176,7 @@ void SampleRow(const std::uint8_t* a, const std::uint8_t* b, std::int16_t weight
 
 #endif
 
+}  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace millrace::augment
 HWY_AFTER_NAMESPACE();
