@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "augment/flip_kernels.h"
+
 namespace millrace::augment {
 namespace {
 
@@ -58,11 +60,19 @@ void flip_horizontal(ImageView in, MutableImageView out) {
       else std::reverse_copy(from, from + w, to);
       continue;
     }
-    for (int x = 0; x < w - 1 - x || (from != to && x < w); ++x) {
-      std::uint8_t pixel[3] = {from[3 * (w - 1 - x)], from[3 * (w - 1 - x) + 1], from[3 * (w - 1 - x) + 2]};
-      if (from == to) put(to + 3 * (w - 1 - x), from + 3 * x, 3);
-      put(to + 3 * x, pixel, 3);
+    if (from != to) {
+      reverse_rgb(from, w, to);
+      continue;
     }
+    // In place: by way of a copy where it fits, otherwise pixel by pixel.
+    constexpr int kLongest = 2048;
+    if (w <= kLongest) {
+      std::uint8_t copy[3 * kLongest];
+      std::memcpy(copy, from, static_cast<std::size_t>(3 * w));
+      reverse_rgb(copy, w, to);
+      continue;
+    }
+    for (int x = 0; x < w - 1 - x; ++x) std::swap_ranges(to + 3 * x, to + 3 * x + 3, to + 3 * (w - 1 - x));
   }
 }
 
