@@ -1,5 +1,5 @@
 #pragma once
-// The public operations on pictures, all exact (see docs/augmentation.md): what golden vectors and peers are compared with.
+// The public operations on pictures, all exact (see augment/README.md): what golden vectors and peers are compared with.
 #include "augment/affine.h"
 #include "augment/blur.h"
 #include "augment/crop.h"

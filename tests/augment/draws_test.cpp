@@ -1,4 +1,4 @@
-// The laws of random draws, by the statistics of docs/augmentation.md, section 6. Seeds are fixed: the tests are deterministic.
+// The laws of random draws, by the statistics of the references' own laws (augment/README.md). Seeds are fixed: the tests are deterministic.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -17,9 +17,13 @@ namespace {
 
 constexpr int kSamples = 100000;
 
-Rng stream(int sample, std::uint8_t slot = 0) { return Rng({.seed = 20240607, .epoch = 3, .sample = static_cast<std::uint64_t>(sample), .slot = slot}); }
+Rng stream(int sample, std::uint8_t slot = 0) {
+  return Rng({.seed = 20240607, .epoch = 3, .sample = static_cast<std::uint64_t>(sample), .slot = slot});
+}
 
-void expect_share(double share, double p, int n = kSamples) { EXPECT_LE(std::abs(share - p), 5 * std::sqrt(p * (1 - p) / n)) << "share " << share << " of " << p; }
+void expect_share(double share, double p, int n = kSamples) {
+  EXPECT_LE(std::abs(share - p), 5 * std::sqrt(p * (1 - p) / n)) << "share " << share << " of " << p;
+}
 
 double chi_square(const std::vector<int>& counts) {
   const double expected = std::accumulate(counts.begin(), counts.end(), 0.0) / static_cast<double>(counts.size());
@@ -71,7 +75,8 @@ Draw drawn(F&& policy, int sample, Size size = {224, 224}) {
 
 // Identity-free sets at p = 1: the kinds in their order.
 Draw timm(const TimmConfig& config, int sample, bool random_filter = false) {
-  return drawn([&](Rng& rng, DrawBuilder& b) { draw_timm(config, {.filter = Filter::bicubic, .random_filter = random_filter}, rng, b); }, sample);
+  return drawn([&](Rng& rng, DrawBuilder& b) { draw_timm(config, {.filter = Filter::bicubic, .random_filter = random_filter}, rng, b); },
+               sample);
 }
 
 TEST(TimmDraws, PairsOfOperationsAreUniform) {
@@ -81,7 +86,9 @@ TEST(TimmDraws, PairsOfOperationsAreUniform) {
   for (int i = 0; i < kSamples; ++i) {
     const Draw d = timm(config, i);
     ASSERT_EQ(d.count, 2);
-    const auto number = [&](int k) { return index.emplace(kind_of(d.ops[static_cast<std::size_t>(k)]), static_cast<int>(index.size())).first->second; };
+    const auto number = [&](int k) {
+      return index.emplace(kind_of(d.ops[static_cast<std::size_t>(k)]), static_cast<int>(index.size())).first->second;
+    };
     const int a = number(0), b = number(1);
     ++single[static_cast<std::size_t>(a)];
     ++pairs[static_cast<std::size_t>(a * 15 + b)];
@@ -102,7 +109,7 @@ TEST(TimmDraws, EachOperationIsGatedByItself) {
 
 TEST(TimmDraws, NoiseIsGaussianAndClamped) {
   TimmConfig config = parse_timm_config("rand-m9-n1-p1-mstd0.5-inc1");
-  config.choices = {{TimmOp::shear_x, true, 1}}; // The level is shear / 0.3 * 10.
+  config.choices = {{TimmOp::shear_x, true, 1}};  // The level is shear / 0.3 * 10.
   Moments levels;
   int at_limit = 0, low = 0, negative = 0;
   for (int i = 0; i < kSamples; ++i) {
@@ -161,7 +168,8 @@ TEST(TorchvisionDraws, OperationsAndBinsAreUniform) {
     DrawBuilder b(d, {32, 32});
     Rng again = stream(i, 1);
     draw_trivial_augment({}, again, b);
-    if (d.count == 1 && kind_of(d.ops[0]) == Drawn::solarize) ++bins[static_cast<std::size_t>(std::lround((255 - d.ops[0].parameters[0]) / 8.5))];
+    if (d.count == 1 && kind_of(d.ops[0]) == Drawn::solarize)
+      ++bins[static_cast<std::size_t>(std::lround((255 - d.ops[0].parameters[0]) / 8.5))];
   }
   EXPECT_LT(chi_square(ops), 52.7);
   EXPECT_LT(chi_square(bins), 82.0);
@@ -172,8 +180,10 @@ TEST(TorchvisionDraws, RandAugmentTakesEachOfFourteen) {
   int none = 0;
   for (int i = 0; i < kSamples; ++i) {
     const Draw d = drawn([](Rng& rng, DrawBuilder& b) { draw_rand_augment({.num_ops = 1}, rng, b); }, i);
-    if (d.count == 0) ++none;
-    else ++kinds[kind_of(d.ops[0])];
+    if (d.count == 0)
+      ++none;
+    else
+      ++kinds[kind_of(d.ops[0])];
   }
   std::vector<int> counts{none};
   for (const auto& [kind, n] : kinds) counts.push_back(n);
@@ -186,7 +196,8 @@ TEST(TorchvisionDraws, AutoAugmentAppliesStepsWithTheirProbabilities) {
     double expected = 0, applied = 0;
     for (int i = 0; i < kAutoAugmentPolicies; ++i)
       for (const AutoAugmentStep& step : auto_augment_policy(set, i)) expected += step.probability / kAutoAugmentPolicies;
-    for (int i = 0; i < kSamples; ++i) applied += drawn([&](Rng& rng, DrawBuilder& b) { draw_auto_augment({.policy = set}, rng, b); }, i).count;
+    for (int i = 0; i < kSamples; ++i)
+      applied += drawn([&](Rng& rng, DrawBuilder& b) { draw_auto_augment({.policy = set}, rng, b); }, i).count;
     EXPECT_NEAR(applied / kSamples, expected, 5 * 0.7 / std::sqrt(kSamples));
   }
 }
@@ -249,14 +260,15 @@ class ResizedCropDraws : public testing::TestWithParam<ResizedCropRow> {};
 
 TEST_P(ResizedCropDraws, BoxesFollowTheTable) {
   const ResizedCropRow& row = GetParam();
-  constexpr int n = 200000; // Tolerances of the table are for a million; these for a fifth of it.
+  constexpr int n = 200000;  // Tolerances of the table are for a million; these for a fifth of it.
   int once = 0, fallback = 0;
   Moments area, logs, w, h;
   std::vector<double> areas;
   for (int i = 0; i < n; ++i) {
     Rng rng = stream(i);
     const ResizedCropBox box = draw_resized_crop({0.08, 1}, {3. / 4, 4. / 3}, row.size, rng);
-    ASSERT_TRUE(box.roi.left >= 0 && box.roi.top >= 0 && box.roi.left + box.roi.width <= row.size.width && box.roi.top + box.roi.height <= row.size.height);
+    ASSERT_TRUE(box.roi.left >= 0 && box.roi.top >= 0 && box.roi.left + box.roi.width <= row.size.width &&
+                box.roi.top + box.roi.height <= row.size.height);
     once += box.attempts == 1 && !box.fallback;
     fallback += box.fallback;
     if (box.fallback) continue;

@@ -1,4 +1,4 @@
-// The literal tables of docs/augmentation.md: resize weights, timm's levels and configuration strings, torchvision's bins.
+// The literal tables of augment/README.md: resize weights, timm's levels and configuration strings, torchvision's bins.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -27,9 +27,10 @@ void expect_taps(Filter filter, int in, float b0, float b1, const std::vector<Ce
   for (int i = 0; i < out; ++i) {
     const std::int32_t* w = taps.weight + i * taps.stride;
     const Cell& cell = cells[static_cast<std::size_t>(i)];
-    for (int at = 0; at < in; ++at) { // Zero taps at the ends may be kept or dropped.
+    for (int at = 0; at < in; ++at) {  // Zero taps at the ends may be kept or dropped.
       const int ours = at - taps.first[i], theirs = at - cell.first;
-      const int expected = theirs >= 0 && theirs < static_cast<int>(cell.weights.size()) ? cell.weights[static_cast<std::size_t>(theirs)] : 0;
+      const int expected =
+          theirs >= 0 && theirs < static_cast<int>(cell.weights.size()) ? cell.weights[static_cast<std::size_t>(theirs)] : 0;
       EXPECT_EQ(ours >= 0 && ours < taps.count[i] ? w[ours] : 0, expected) << "output " << i << " input " << at;
     }
   }
@@ -39,10 +40,13 @@ TEST(ResizeWeights, AreThoseOfTheTable) {
   expect_taps(Filter::box, 5, 0, 5, {{0, {2097152, 2097152}}, {2, {4194304}}, {3, {2097152, 2097152}}});
   expect_taps(Filter::hamming, 5, 0, 5, {{0, {2613238, 1581066, 0}}, {1, {600761, 2992781, 600761}}, {3, {1581066, 2613238}}});
   expect_taps(Filter::bilinear, 5, 0, 5, {{0, {2396745, 1797559, 0}}, {1, {932068, 2330169, 932068}}, {3, {1797559, 2396745}}});
-  expect_taps(Filter::bicubic, 5, 0, 5,
-              {{0, {2452055, 1871305, 0, -129056}}, {0, {-156067, 1033945, 2438549, 1033945, -156067}}, {1, {-129056, 0, 1871305, 2452055}}});
+  expect_taps(
+      Filter::bicubic, 5, 0, 5,
+      {{0, {2452055, 1871305, 0, -129056}}, {0, {-156067, 1033945, 2438549, 1033945, -156067}}, {1, {-129056, 0, 1871305, 2452055}}});
   expect_taps(Filter::lanczos, 5, 0, 5,
-              {{0, {2467317, 1952482, 0, -298379, 72884}}, {0, {-289771, 1159085, 2455677, 1159085, -289771}}, {0, {72884, -298379, 0, 1952482, 2467317}}});
+              {{0, {2467317, 1952482, 0, -298379, 72884}},
+               {0, {-289771, 1159085, 2455677, 1159085, -289771}},
+               {0, {72884, -298379, 0, 1952482, 2467317}}});
   expect_taps(Filter::bilinear, 8, 1.5f, 6.25f, {{0, {138274, 875734, 1613194, 1152281, 414821}}, {3, {619613, 1382214, 1477539, 714938}}});
 }
 
@@ -91,17 +95,24 @@ struct ConfigRow {
 };
 
 TEST(TimmConfigString, GrammarIsTimms) {
-  const ConfigRow rows[] = {{"rand-m9-mstd0.5-inc1", 9, 2, .5, .5, false, 10, true, 15}, {"rand-m15-mmax20-inc1", 15, 2, .5, 0, false, 20, true, 15},
-                            {"rand-m9-n3-mstd101", 9, 3, .5, 0, true, 10, false, 15},     {"rand-m9-n3-mstd100", 9, 3, .5, 100, false, 10, false, 15},
-                            {"rand-m9-inc0", 9, 2, .5, 0, false, 10, false, 15},          {"rand-m9-inc", 9, 2, .5, 0, false, 10, false, 15},
-                            {"rand--m9-m3-n1-n4", 3, 4, .5, 0, false, 10, false, 15},     {"rand-mstd0.5-mstd1-mmax0", 10, 2, .5, .5, false, 10, false, 15},
-                            {"rand-mstd1-tweights-t3a", 10, 2, .5, 1, false, 10, false, 15}, {"rand-mstd1-tfoo-inc1", 10, 2, .5, 1, false, 10, true, 15},
-                            {"rand-t3a", 10, 2, .5, 0, false, 10, false, 3},              {"rand-t3aw-p0.75", 10, 2, .75, 0, false, 10, false, 14},
-                            {"rand", 10, 2, .5, 0, false, 10, false, 15},                 {"rand-mmax0-mmax20", 10, 2, .5, 0, false, 10, false, 15}};
+  const ConfigRow rows[] = {{"rand-m9-mstd0.5-inc1", 9, 2, .5, .5, false, 10, true, 15},
+                            {"rand-m15-mmax20-inc1", 15, 2, .5, 0, false, 20, true, 15},
+                            {"rand-m9-n3-mstd101", 9, 3, .5, 0, true, 10, false, 15},
+                            {"rand-m9-n3-mstd100", 9, 3, .5, 100, false, 10, false, 15},
+                            {"rand-m9-inc0", 9, 2, .5, 0, false, 10, false, 15},
+                            {"rand-m9-inc", 9, 2, .5, 0, false, 10, false, 15},
+                            {"rand--m9-m3-n1-n4", 3, 4, .5, 0, false, 10, false, 15},
+                            {"rand-mstd0.5-mstd1-mmax0", 10, 2, .5, .5, false, 10, false, 15},
+                            {"rand-mstd1-tweights-t3a", 10, 2, .5, 1, false, 10, false, 15},
+                            {"rand-mstd1-tfoo-inc1", 10, 2, .5, 1, false, 10, true, 15},
+                            {"rand-t3a", 10, 2, .5, 0, false, 10, false, 3},
+                            {"rand-t3aw-p0.75", 10, 2, .75, 0, false, 10, false, 14},
+                            {"rand", 10, 2, .5, 0, false, 10, false, 15},
+                            {"rand-mmax0-mmax20", 10, 2, .5, 0, false, 10, false, 15}};
   for (const ConfigRow& r : rows) {
     const TimmConfig c = parse_timm_config(r.text);
-    EXPECT_TRUE(c.magnitude == r.m && c.num_ops == r.n && c.probability == r.p && c.magnitude_std == r.std && c.uniform_noise == r.uniform &&
-                c.magnitude_max == r.max && c.increasing == r.increasing && c.choices.size() == r.members)
+    EXPECT_TRUE(c.magnitude == r.m && c.num_ops == r.n && c.probability == r.p && c.magnitude_std == r.std &&
+                c.uniform_noise == r.uniform && c.magnitude_max == r.max && c.increasing == r.increasing && c.choices.size() == r.members)
         << r.text;
   }
   EXPECT_TRUE(parse_timm_config("rand-tweights").weighted);
@@ -112,13 +123,14 @@ TEST(TimmConfigString, GrammarIsTimms) {
 }
 
 TEST(TimmConfigString, WhatTimmIgnoresIsWarnedOf) {
-  for (const char* text : {"rand-inc", "rand--m9", "rand-mstdinf", "rand-tfoo", "rand-w0"}) EXPECT_EQ(parse_timm_config(text).warnings.size(), 1u) << text;
+  for (const char* text : {"rand-inc", "rand--m9", "rand-mstdinf", "rand-tfoo", "rand-w0"})
+    EXPECT_EQ(parse_timm_config(text).warnings.size(), 1u) << text;
   EXPECT_TRUE(parse_timm_config("rand-m9-mstd0.5-inc1").warnings.empty());
 }
 
 TEST(TimmConfigString, WhatTimmRefusesIsAnError) {
-  for (const char* text : {"", "Rand-m9", "rands-m9", "augmix-m3", "rand-m9.5", "rand-p.5", "rand-9", "rand-M9", "rand-x3", "rand-w1", "rand-w0-tweights", "rand-m9x",
-                           "rand-m99999999999", "rand-tweights-n16", "rand-w0-n14"})
+  for (const char* text : {"", "Rand-m9", "rands-m9", "augmix-m3", "rand-m9.5", "rand-p.5", "rand-9", "rand-M9", "rand-x3", "rand-w1",
+                           "rand-w0-tweights", "rand-m9x", "rand-m99999999999", "rand-tweights-n16", "rand-w0-n14"})
     EXPECT_THROW(parse_timm_config(text), Error) << text;
 }
 
@@ -146,7 +158,8 @@ TEST(TorchvisionBins, MagnitudeNineIsAsPublished) {
 
 TEST(AutoAugmentPolicies, AFewLinesAreThoseOfThePaper) {
   const auto& first = auto_augment_policy(AutoAugment::Policy::imagenet, 0);
-  EXPECT_TRUE(first[0].op == TvOp::posterize && first[0].probability == 0.4 && first[0].bin == 8 && first[1].op == TvOp::rotate && first[1].bin == 9);
+  EXPECT_TRUE(first[0].op == TvOp::posterize && first[0].probability == 0.4 && first[0].bin == 8 && first[1].op == TvOp::rotate &&
+              first[1].bin == 9);
   const auto& last = auto_augment_policy(AutoAugment::Policy::svhn, 24);
   EXPECT_TRUE(last[0].op == TvOp::shear_x && last[0].probability == 0.7 && last[1].op == TvOp::invert && last[1].probability == 0.1);
   EXPECT_EQ(auto_augment_policy(AutoAugment::Policy::imagenet, 7)[1].probability, 1.0);
