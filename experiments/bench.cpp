@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "experiments/commands.h"
+#include "experiments/fault_file.h"
 #include "experiments/loader_stats.h"
 #include "pipeline/digest.h"
 #include "pipeline/error.h"
@@ -40,6 +41,7 @@ struct LoaderBench {
   std::optional<double> graph_us_per_message;
   std::string digest;
   LoaderReport window;
+  std::uint64_t bad_samples = 0;  ///< Since the loader was made.
 };
 
 void close_window(LoaderBench& out, const Mark& from, const Mark& to, int workers) {
@@ -53,11 +55,13 @@ void close_window(LoaderBench& out, const Mark& from, const Mark& to, int worker
   out.graph_us_per_message = std::max(0.0, rest) / double(messages(out.window)) * 1e6;
 }
 
-LoaderBench run_window(const Source& source, const Recipe& recipe, LoaderOptions options, double seconds, const Context& context) {
+LoaderBench run_window(const Source& source, const Recipe& recipe, LoaderOptions options, double seconds, const FaultWatch::Place& faults,
+                       const Context& context) {
   LoaderBench out;
   options.drop_last = true;
   const auto made = SteadyClock::now();
   Loader loader(source, recipe, options);
+  const FaultWatch watch(loader, faults, context.out);
   std::stop_callback stopper(context.stop, [&] { loader.request_stop(); });
   std::optional<Mark> from;
   std::uint64_t seen = 0;
@@ -77,16 +81,19 @@ LoaderBench run_window(const Source& source, const Recipe& recipe, LoaderOptions
     close_window(out, *from, Mark(loader), options.workers);
     break;
   }
+  out.bad_samples = loader.report().bad_samples;
   out.loader_bytes = loader.bytes();
   return out;
 }
 
-LoaderBench run_epochs(const Source& source, const Recipe& recipe, LoaderOptions options, std::uint64_t epochs, const Context& context) {
+LoaderBench run_epochs(const Source& source, const Recipe& recipe, LoaderOptions options, std::uint64_t epochs, const FaultWatch::Place& faults,
+                       const Context& context) {
   LoaderBench out;
   Digest digest(Digest::Of::pixels);
   options.batches = epochs * steps_per_epoch(source.size(), options.batch, options.drop_last);
   const auto made = SteadyClock::now();
   Loader loader(source, recipe, options);
+  const FaultWatch watch(loader, faults, context.out);
   std::stop_callback stopper(context.stop, [&] { loader.request_stop(); });
   const Mark from(loader);
   while (auto batch = loader.stream().next()) {
@@ -96,6 +103,7 @@ LoaderBench run_epochs(const Source& source, const Recipe& recipe, LoaderOptions
     context.out.progress("bench loader: " + grouped(double(out.images)) + " images");
   }
   close_window(out, from, Mark(loader), options.workers);
+  out.bad_samples = loader.report().bad_samples;
   out.loader_bytes = loader.bytes();
   out.digest = digest.text();
   return out;
@@ -117,6 +125,7 @@ Json to_json(const LoaderBench& b, const Spec& spec, const SpecArguments& argume
   out["batch"] = spec.data.batch;
   out["graph_us_per_message"] = b.graph_us_per_message ? Json(*b.graph_us_per_message) : Json(nullptr);
   out["loader"] = to_json(b.window);
+  out["bad_samples"] = b.bad_samples;
   out["spec"] = arguments.spec;
   out["spec_digest"] = digest_of(spec);
   out["commit"] = build_commit();
@@ -147,8 +156,9 @@ int bench_loader_command(const SpecArguments& arguments, const Context& context)
   const Source& source = sources.train(spec.data);
   const auto recipe = make_recipe(spec, source.info(), false);
   const LoaderOptions options = loader_options(spec, [&](const std::string& text) { context.out.warning(text); });
-  const LoaderBench bench = arguments.epochs ? run_epochs(source, *recipe, options, arguments.epochs, context)
-                                             : run_window(source, *recipe, options, arguments.seconds, context);
+  const FaultWatch::Place faults{arguments.out, digest_of(spec).substr(0, 8) + "-" + now_utc(), spec.loader.on_bad_sample};
+  const LoaderBench bench = arguments.epochs ? run_epochs(source, *recipe, options, arguments.epochs, faults, context)
+                                             : run_window(source, *recipe, options, arguments.seconds, faults, context);
   context.out.clear();
   if (context.stop.stop_requested()) return 0;  // A part of a window is not a result.
   if (arguments.json)

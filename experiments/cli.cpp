@@ -22,6 +22,11 @@ void out_option(CLI::App& command, SpecArguments& a) {
   command.add_option("--out", a.out, "folder of results.jsonl, tables and plots (default: out/<name of the spec>)")->type_name("DIR");
 }
 
+void faults_option(CLI::App& command, SpecArguments& a) {
+  command.add_option("--out", a.out, "folder of faults.jsonl, where there are bad samples (default: they are only counted)")
+      ->type_name("DIR");
+}
+
 void bench_options(CLI::App& command, SpecArguments& a) {
   spec_options(command, a);
   command.add_option("--seconds", a.seconds, "length of the measured window (3)")->type_name("S")->check(CLI::Range(0.01, 86400.0));
@@ -59,6 +64,7 @@ int run_cli(int argc, char** argv, std::stop_token stop) {
   bench->require_subcommand(1);
   auto* bench_loader = bench->add_subcommand("loader", "the loader, without a trainer");
   bench_options(*bench_loader, a);
+  faults_option(*bench_loader, a);
   bench_loader->add_option("--epochs", a.epochs, "exactly so many epochs from the start, with their digest, in place of a window")
       ->type_name("N")
       ->check(CLI::Range(1, 1 << 20));

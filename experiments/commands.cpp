@@ -67,7 +67,7 @@ int train_command(const SpecArguments& arguments, const Context& context) {
   Table table({"epoch", "wall s", "images/s", "wait %", "update %", "unaccounted %", "loss", "accuracy %"});
   bool done = false;
   try {
-    done = run_training(spec, sources, context, run, [&](const Json& epoch) {
+    done = run_training(spec, sources, context, run, out_folder(arguments), [&](const Json& epoch) {
       records.append(epoch);
       table.add(epoch_cells(epoch));
       context.out.note("epoch " + std::to_string(epoch["epoch"].get<int>()) + ": " + fixed(epoch["wall_seconds"], 2) + " s, " +

@@ -31,6 +31,7 @@ LoaderReport difference(const LoaderReport& after, const LoaderReport& before) {
   out.batches_delivered -= before.batches_delivered;
   out.images_delivered -= before.images_delivered;
   out.bad_samples -= before.bad_samples;
+  out.progressive_jpegs -= before.progressive_jpegs;
   out.wall_seconds -= before.wall_seconds;
   return out;
 }
@@ -78,6 +79,7 @@ Json to_json(const LoaderReport& report) {
   out["bytes"] = report.bytes;
   out["threads"] = report.threads_seen;
   out["bad_samples"] = report.bad_samples;
+  out["progressive_jpegs"] = report.progressive_jpegs;
   return out;
 }
 

@@ -75,7 +75,7 @@ Json study_record(const SpecArguments& arguments, const Document& document, cons
 }
 
 /// One run with its records. Returns "complete", "stopped" or "failed".
-std::string run_one(const PlannedRun& planned, RecordFile& records, SourceShelf& sources, const Context& context, int& status) {
+std::string run_one(const PlannedRun& planned, const std::string& folder, RecordFile& records, SourceShelf& sources, const Context& context, int& status) {
   const std::string run = planned.digest.substr(0, 12);
   Json record = run_record(planned.spec, context, run, "in memory");
   record["cell"] = to_json(planned.cell);
@@ -84,7 +84,8 @@ std::string run_one(const PlannedRun& planned, RecordFile& records, SourceShelf&
   Json end = {{"type", "end"}, {"run", run}};
   std::string outcome;
   try {
-    outcome = run_training(planned.spec, sources, context, run, [&](const Json& epoch) { records.append(epoch); }) ? "complete" : "stopped";
+    outcome = run_training(planned.spec, sources, context, run, folder, [&](const Json& epoch) { records.append(epoch); }) ? "complete"
+                                                                                                                         : "stopped";
   } catch (const Error& e) {
     outcome = "failed";
     end["error"] = e.what();
@@ -129,7 +130,7 @@ int study_command(const SpecArguments& arguments, const Context& context) {
       continue;
     }
     context.out.note(label);
-    if (run_one(planned, records, sources, context, status) == "stopped") return status;
+    if (run_one(planned, folder, records, sources, context, status) == "stopped") return status;
   }
   const Report report = write_report(folder, [&](const std::string& text) { context.out.warning(text); });
   context.out.clear();

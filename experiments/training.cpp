@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "experiments/fault_file.h"
 #include "experiments/loader_stats.h"
 #include "pipeline/digest.h"
 #include "pipeline/error.h"
@@ -132,7 +133,7 @@ Json run_record(const Spec& spec, const Context& context, const std::string& run
   return out;
 }
 
-bool run_training(const Spec& spec, SourceShelf& sources, const Context& context, const std::string& run,
+bool run_training(const Spec& spec, SourceShelf& sources, const Context& context, const std::string& run, const std::string& folder,
                   const std::function<void(const Json&)>& on_epoch) {
   const auto warn = [&](const std::string& text) { context.out.warning(text); };
   const Source& source = sources.train(spec.data);
@@ -147,6 +148,7 @@ bool run_training(const Spec& spec, SourceShelf& sources, const Context& context
   options.batches = length.steps;
   options.memory = memory_for(spec.loader.memory, api, *trainer);
   Loader loader(source, *recipe, options);
+  const FaultWatch faults(loader, {folder, run, spec.loader.on_bad_sample}, context.out);
   StopLoader stopper(context.stop, loader);
   print_start(spec, source, *trainer, loader, length, context.out);
 

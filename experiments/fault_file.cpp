@@ -1,0 +1,65 @@
+#include "experiments/fault_file.h"
+
+#include <filesystem>
+#include <fstream>
+
+#include <nlohmann/json.hpp>
+
+#include "pipeline/error.h"
+
+namespace millrace {
+
+Json to_json(const Fault& fault) {
+  return {{"path", fault.origin},
+          {"offset", fault.offset_bytes ? Json(fault.offset_bytes) : Json(nullptr)},
+          {"kind", name_of(fault.kind)},
+          {"message", fault.detail}};
+}
+
+void FaultFile::update(const LoaderReport& report) {
+  bad_samples_ = report.bad_samples;
+  std::string lines;
+  for (; seen_ < report.faults.size(); ++seen_) {
+    const Fault& fault = report.faults[seen_];
+    if (!files_.insert(fault.origin).second) continue;
+    ++kinds_[name_of(fault.kind)];
+    Json line = {{"run", run_}};
+    line.update(to_json(fault));
+    // A path is bytes; what is not UTF-8 is shown as such, not refused.
+    lines += line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  }
+  if (folder_.empty() || lines.empty()) return;
+  std::error_code error;
+  std::filesystem::create_directories(folder_, error);
+  path_ = (std::filesystem::path(folder_) / "faults.jsonl").string();
+  std::ofstream out(path_, std::ios::app | std::ios::binary);
+  if (!(out << lines << std::flush)) throw Error(ErrorKind::usage, path_ + ": cannot be written", "take another --out");
+}
+
+std::string FaultFile::summary(OnBadSample action) const {
+  if (!bad_samples_) return {};
+  std::string kinds;
+  for (const auto& [kind, count] : kinds_) kinds += (kinds.empty() ? "" : ", ") + std::to_string(count) + " " + kind;
+  std::string text = grouped(double(bad_samples_)) + (bad_samples_ == 1 ? " bad sample in " : " bad samples in ") +
+                     std::to_string(files_.size()) + (files_.size() == 1 ? " file (" : " files (") + kinds + ")";
+  if (action == OnBadSample::skip) text += ", skipped";
+  if (action == OnBadSample::substitute) text += ", substituted";
+  return text + (path_.empty() ? "" : "; listed in " + path_);
+}
+
+FaultWatch::FaultWatch(const Loader& loader, const Place& place, Reporter& out)
+    : loader_(loader), file_(place.folder, place.run), action_(place.action), out_(out) {}
+
+FaultWatch::~FaultWatch() {
+  try {
+    const LoaderReport report = loader_.report();
+    file_.update(report);
+    if (const std::string text = file_.summary(action_); !text.empty()) out_.warning(text);
+    if (report.progressive_jpegs)
+      out_.note(grouped(double(report.progressive_jpegs)) + " of the pictures were progressive JPEG, which takes about three times as long");
+  } catch (const std::exception& e) {
+    out_.warning(e.what());
+  }
+}
+
+}  // namespace millrace

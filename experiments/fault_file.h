@@ -1,0 +1,55 @@
+#pragma once
+#include <map>
+#include <set>
+#include <string>
+
+#include "experiments/json.h"
+#include "experiments/terminal.h"
+#include "pipeline/loader.h"
+
+namespace millrace {
+
+/// The bad samples of a run: folder/faults.jsonl, one object a line {run, path, offset, kind, message}, each file of the data
+/// set once a run. Made with the first fault; appended to by later runs.
+/// Threads: one caller. Errors: Error(usage) where the file cannot be written.
+class FaultFile {
+ public:
+  /// An empty folder: nothing is written, faults are only counted.
+  FaultFile(std::string folder, std::string run) : folder_(std::move(folder)), run_(std::move(run)) {}
+  /// Writes what this report (of one loader, growing) lists beyond the last.
+  void update(const LoaderReport& report);
+  /// "12 bad samples in 3 files (2 corrupt, 1 truncated), substituted; listed in out/faults.jsonl", or empty.
+  std::string summary(OnBadSample action) const;
+
+ private:
+  std::string folder_, run_, path_;
+  std::size_t seen_ = 0;
+  std::uint64_t bad_samples_ = 0;
+  std::set<std::string> files_;
+  std::map<std::string, int> kinds_;  ///< Files of each kind of fault.
+};
+
+/// Lists a loader's bad samples, and says what was seen, when it is destroyed: in whatever way a run ends.
+/// The loader and the reporter must outlive it.
+class FaultWatch {
+ public:
+  struct Place {
+    std::string folder, run;
+    OnBadSample action = OnBadSample::fail;
+  };
+  FaultWatch(const Loader& loader, const Place& place, Reporter& out);
+  ~FaultWatch();
+  FaultWatch(const FaultWatch&) = delete;
+  FaultWatch& operator=(const FaultWatch&) = delete;
+
+ private:
+  const Loader& loader_;
+  FaultFile file_;
+  OnBadSample action_;
+  Reporter& out_;
+};
+
+/// {path, offset, kind, message}; no offset where none is known.
+Json to_json(const Fault& fault);
+
+}  // namespace millrace
