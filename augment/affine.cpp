@@ -101,8 +101,8 @@ void affine(ImageView in, const AffineMap& m, Filter filter, const Fill& fill, M
   } else if (!fits_fixed(m, out.size())) {
     nearest_double(in, m, fill, out);
   } else {
-    const FixedMap map{fixed(m[2] + m[0] * 0.5 + m[1] * 0.5), fixed(m[5] + m[3] * 0.5 + m[4] * 0.5), fixed(m[0]), fixed(m[3]),
-                       fixed(m[1]), fixed(m[4])};
+    const FixedMap map{
+        fixed(m[2] + m[0] * 0.5 + m[1] * 0.5), fixed(m[5] + m[3] * 0.5 + m[4] * 0.5), fixed(m[0]), fixed(m[3]), fixed(m[1]), fixed(m[4])};
     affine_nearest_fixed(in, map, fill, out, scratch);
   }
 }
@@ -129,10 +129,17 @@ void turn(ImageView in, int quarters, MutableImageView out) {
     for (int x = 0; x < w; ++x) {
       const std::uint8_t* from = nullptr;
       switch (quarters) {
-        case 1: from = in.row(x) + (w - 1 - y) * channels; break;
-        case 2: from = in.row(h - 1 - y) + (w - 1 - x) * channels; break;
-        case 3: from = in.row(h - 1 - x) + y * channels; break;
-        default: from = in.row(y) + x * channels;
+        case 1:
+          from = in.row(x) + (w - 1 - y) * channels;
+          break;
+        case 2:
+          from = in.row(h - 1 - y) + (w - 1 - x) * channels;
+          break;
+        case 3:
+          from = in.row(h - 1 - x) + y * channels;
+          break;
+        default:
+          from = in.row(y) + x * channels;
       }
       put(out.row(y) + x * channels, from, channels);
     }

@@ -8,7 +8,7 @@
 
 namespace millrace::augment {
 
-using Fill = std::array<std::uint8_t, 3>; ///< One value a channel; grey pictures use the first.
+using Fill = std::array<std::uint8_t, 3>;  ///< One value a channel; grey pictures use the first.
 
 /// a0 .. a5 of the map from output to input, in continuous coordinates (pixel centres at +0.5):
 /// X = a0 x + a1 y + a2, Y = a3 x + a4 y + a5.

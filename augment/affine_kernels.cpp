@@ -31,7 +31,7 @@ void Interpolated(ImageView in, const AffineMap& m, Filter filter, const Fill& f
 // Grey rows are bytes, RGB rows are 4-byte pixels.
 template <int kChannels>
 constexpr int kPixelBytes = kChannels == 1 ? 1 : 4;
-constexpr int kSlack = 256; // Bytes that vector loads and stores may touch beyond what they mean.
+constexpr int kSlack = 256;  // Bytes that vector loads and stores may touch beyond what they mean.
 
 template <int kChannels>
 void FinishRow(const std::uint8_t* line, MutableImageView out, int y) {
@@ -57,7 +57,9 @@ void NearestRows(ImageView in, const FixedMap& m, const Fill& fill, MutableImage
   const auto* base = reinterpret_cast<const std::int32_t*>(in.data);
   const auto x_lanes = hn::Mul(hn::Iota(d, 0), hn::Set(d, m.x_column)), y_lanes = hn::Mul(hn::Iota(d, 0), hn::Set(d, m.y_column));
   // Unsigned: lanes beyond the row's end may wrap; they are never stored as pixels.
-  const auto times = [](std::int32_t a, int b) { return static_cast<std::int32_t>(static_cast<std::uint32_t>(a) * static_cast<std::uint32_t>(b)); };
+  const auto times = [](std::int32_t a, int b) {
+    return static_cast<std::int32_t>(static_cast<std::uint32_t>(a) * static_cast<std::uint32_t>(b));
+  };
   const auto x_step = hn::Set(d, times(m.x_column, lanes)), y_step = hn::Set(d, times(m.y_column, lanes));
   for (int y = 0; y < out.height; ++y) {
     auto xx = hn::Add(hn::Set(d, m.x_start + y * m.x_row), x_lanes), yy = hn::Add(hn::Set(d, m.y_start + y * m.y_row), y_lanes);
@@ -90,7 +92,7 @@ void NearestFixed(ImageView in, const FixedMap& m, const Fill& fill, MutableImag
 
 // The picture with its edge pixels repeated around it, so that taps need no clamping.
 struct Padded {
-  const std::uint8_t* origin; ///< Pixel (0, 0).
+  const std::uint8_t* origin;  ///< Pixel (0, 0).
   std::int32_t stride_bytes;
 };
 
@@ -128,10 +130,14 @@ using VI = hn::Vec<DI>;
 HWY_INLINE VI Byte(VI word, int i) {
   const VI low = hn::Set(DI(), 0xff);
   switch (i) {
-    case 0: return hn::And(word, low);
-    case 1: return hn::And(hn::ShiftRight<8>(word), low);
-    case 2: return hn::And(hn::ShiftRight<16>(word), low);
-    default: return hn::And(hn::ShiftRight<24>(word), low);
+    case 0:
+      return hn::And(word, low);
+    case 1:
+      return hn::And(hn::ShiftRight<8>(word), low);
+    case 2:
+      return hn::And(hn::ShiftRight<16>(word), low);
+    default:
+      return hn::And(hn::ShiftRight<24>(word), low);
   }
 }
 
@@ -148,7 +154,8 @@ struct TapRow {
     if constexpr (kChannels == 1) {
       words[0] = hn::GatherOffset(DI(), reinterpret_cast<const std::int32_t*>(origin + kFirst), offset);
     } else {
-      for (int i = 0; i < kTaps; ++i) words[i] = hn::GatherOffset(DI(), reinterpret_cast<const std::int32_t*>(origin + 4 * (kFirst + i)), offset);
+      for (int i = 0; i < kTaps; ++i)
+        words[i] = hn::GatherOffset(DI(), reinterpret_cast<const std::int32_t*>(origin + 4 * (kFirst + i)), offset);
     }
   }
   HWY_INLINE VI Tap(int i, int c) const { return kChannels == 1 ? Byte(words[0], i) : Byte(words[i], c); }
@@ -201,12 +208,12 @@ HWY_INLINE bool AllAlike(const Row* rows, int count) {
 }
 
 struct Columns {
-  const double *x, *y; ///< a0 (x + 0.5) and a3 (x + 0.5), aligned, with a vector of slack.
+  const double *x, *y;  ///< a0 (x + 0.5) and a3 (x + 0.5), aligned, with a vector of slack.
 };
 
 template <int kChannels, bool kCubic, bool kAcross, bool kDown>
-void InterpolatedRows(ImageView in, const Padded& source, const AffineMap& m, const Columns& columns, const Fill& fill, MutableImageView out,
-                      std::uint8_t* line) {
+void InterpolatedRows(ImageView in, const Padded& source, const AffineMap& m, const Columns& columns, const Fill& fill,
+                      MutableImageView out, std::uint8_t* line) {
   using Row = TapRow<kChannels, kCubic, kAcross>;
   constexpr int kRows = !kDown ? 1 : kCubic ? 4 : 2;
   constexpr int kFirstRow = kDown && kCubic ? -1 : 0;
@@ -262,7 +269,8 @@ void InterpolatedPicture(ImageView in, const AffineMap& m, const Fill& fill, Mut
   const auto align = [](std::size_t bytes) { return (bytes + 63) / 64 * 64; };
   const std::size_t columns_bytes = align(static_cast<std::size_t>(out.width) * 8 + kSlack);
   const std::size_t line_bytes = align(static_cast<std::size_t>(out.width) * 4 + kSlack);
-  const std::size_t padded_bytes = static_cast<std::size_t>(in.width + 2 * kBorder) * static_cast<std::size_t>(in.height + 2 * kBorder) * kPixelBytes<kChannels>;
+  const std::size_t padded_bytes =
+      static_cast<std::size_t>(in.width + 2 * kBorder) * static_cast<std::size_t>(in.height + 2 * kBorder) * kPixelBytes<kChannels>;
   // Slack before the picture: the first taps are fetched as whole words.
   std::uint8_t* memory = scratch.reserve(2 * columns_bytes + line_bytes + padded_bytes + 2 * kSlack);
   auto* column_x = reinterpret_cast<double*>(memory);
@@ -289,9 +297,11 @@ void Interpolated(ImageView in, const AffineMap& m, Filter filter, const Fill& f
   // Offsets are 32-bit.
   if ((std::int64_t{in.width} + 4) * (in.height + 4) * 4 > 0x7fffffff) return affine_interpolated_plain(in, m, filter, fill, out);
   if (in.channels == 1) {
-    filter == Filter::bicubic ? InterpolatedPicture<1, true>(in, m, fill, out, scratch) : InterpolatedPicture<1, false>(in, m, fill, out, scratch);
+    filter == Filter::bicubic ? InterpolatedPicture<1, true>(in, m, fill, out, scratch)
+                              : InterpolatedPicture<1, false>(in, m, fill, out, scratch);
   } else {
-    filter == Filter::bicubic ? InterpolatedPicture<3, true>(in, m, fill, out, scratch) : InterpolatedPicture<3, false>(in, m, fill, out, scratch);
+    filter == Filter::bicubic ? InterpolatedPicture<3, true>(in, m, fill, out, scratch)
+                              : InterpolatedPicture<3, false>(in, m, fill, out, scratch);
   }
 }
 

@@ -61,7 +61,7 @@ void affine_interpolated_plain(ImageView in, const AffineMap& m, Filter filter, 
         continue;
       }
       const double sx = fx - 0.5, sy = fy - 0.5;
-      const int x0 = sx < 0 ? -1 : static_cast<int>(sx), y0 = sy < 0 ? -1 : static_cast<int>(sy); // Floor: sx is at least -0.5.
+      const int x0 = sx < 0 ? -1 : static_cast<int>(sx), y0 = sy < 0 ? -1 : static_cast<int>(sy);  // Floor: sx is at least -0.5.
       const Point p{x0, y0, sx - x0, sy - y0};
       for (int c = 0; c < in.channels; ++c) to[c] = filter == Filter::bicubic ? bicubic(in, p, c) : bilinear(in, p, c);
     }

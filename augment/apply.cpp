@@ -36,7 +36,7 @@ void push_histogram_tables(Canvas& canvas, TableOf&& table_of) {
 // Operations that work on the pixels, in place.
 template <class Function>
 void on_pixels(Canvas& canvas, bool last, Function&& function) {
-  if (canvas.view().channels == 1) return; // Color, hue and grayscale leave grey pictures as they are.
+  if (canvas.view().channels == 1) return;  // Color, hue and grayscale leave grey pictures as they are.
   canvas.settle(last);
   const MutableImageView tile = canvas.writable(last);
   function(tile);
@@ -64,8 +64,10 @@ bool needs_tile(const DrawnOp& op) {
     case Drawn::crop:
     case Drawn::resize:
     case Drawn::sharpness:
-    case Drawn::blur: return true;
-    default: return false;
+    case Drawn::blur:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -145,24 +147,38 @@ void apply_operation(const DrawnOp& op, const ApplyContext& context, bool moves_
     case Drawn::sharpness:
       return to_new_tile(canvas, size, last, [&](ImageView from, MutableImageView to) { sharpness(from, factor, to); });
     case Drawn::blur:
-      return to_new_tile(canvas, size, last, [&](ImageView from, MutableImageView to) { gaussian_blur(from, p[0], to, canvas.kernel_scratch()); });
-    case Drawn::flip_horizontal: return flip(canvas, true, false, last);
-    case Drawn::flip_vertical: return flip(canvas, false, true, last);
-    case Drawn::invert: return canvas.push(invert_table());
-    case Drawn::solarize: return canvas.push(solarize_table(p[0]));
-    case Drawn::solarize_add: return canvas.push(solarize_add_table(static_cast<int>(p[0])));
-    case Drawn::posterize: return canvas.push(posterize_table(static_cast<int>(p[0])));
-    case Drawn::brightness: return canvas.push(brightness_table(factor));
+      return to_new_tile(canvas, size, last,
+                         [&](ImageView from, MutableImageView to) { gaussian_blur(from, p[0], to, canvas.kernel_scratch()); });
+    case Drawn::flip_horizontal:
+      return flip(canvas, true, false, last);
+    case Drawn::flip_vertical:
+      return flip(canvas, false, true, last);
+    case Drawn::invert:
+      return canvas.push(invert_table());
+    case Drawn::solarize:
+      return canvas.push(solarize_table(p[0]));
+    case Drawn::solarize_add:
+      return canvas.push(solarize_add_table(static_cast<int>(p[0])));
+    case Drawn::posterize:
+      return canvas.push(posterize_table(static_cast<int>(p[0])));
+    case Drawn::brightness:
+      return canvas.push(brightness_table(factor));
     case Drawn::contrast: {
       canvas.settle(last);
       return canvas.push(contrast_table(factor, mean_luma(canvas.view())));
     }
-    case Drawn::auto_contrast: return push_histogram_tables(canvas, autocontrast_table);
-    case Drawn::equalize: return push_histogram_tables(canvas, equalize_table);
-    case Drawn::color: return on_pixels(canvas, last, [&](MutableImageView tile) { color(tile, factor, tile); });
-    case Drawn::hue: return on_pixels(canvas, last, [&](MutableImageView tile) { hue(tile, p[0], tile); });
-    case Drawn::grayscale: return on_pixels(canvas, last, [&](MutableImageView tile) { grayscale(tile, tile); });
-    case Drawn::erase: return;
+    case Drawn::auto_contrast:
+      return push_histogram_tables(canvas, autocontrast_table);
+    case Drawn::equalize:
+      return push_histogram_tables(canvas, equalize_table);
+    case Drawn::color:
+      return on_pixels(canvas, last, [&](MutableImageView tile) { color(tile, factor, tile); });
+    case Drawn::hue:
+      return on_pixels(canvas, last, [&](MutableImageView tile) { hue(tile, p[0], tile); });
+    case Drawn::grayscale:
+      return on_pixels(canvas, last, [&](MutableImageView tile) { grayscale(tile, tile); });
+    case Drawn::erase:
+      return;
   }
 }
 

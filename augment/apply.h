@@ -9,14 +9,14 @@ namespace millrace::augment {
 /// What drawn operations need besides their parameters: fixed when the recipe was compiled.
 struct ApplyContext {
   PassOrder pass_order = PassOrder::horizontal_first;
-  const Fill* fills = nullptr;            ///< One a slot.
+  const Fill* fills = nullptr;  ///< One a slot.
 };
 
 /// The framing of a draw, with the crops and flips that follow it directly taken in.
 struct FramingPlan {
   bool resizes = false;
-  ResizePass pass;         ///< Where it resizes; flips are in it.
-  int done = 0;            ///< How many of draw.ops are part of it.
+  ResizePass pass;  ///< Where it resizes; flips are in it.
+  int done = 0;     ///< How many of draw.ops are part of it.
 };
 FramingPlan plan_framing(const Draw& draw, PassOrder pass_order);
 

@@ -9,7 +9,7 @@ namespace millrace::augment {
 struct AutoAugmentStep {
   TvOp op;
   double probability;
-  int bin; ///< 0 .. 9; without meaning for operations without a magnitude.
+  int bin;  ///< 0 .. 9; without meaning for operations without a magnitude.
 };
 using AutoAugmentPolicy = std::array<AutoAugmentStep, 2>;
 inline constexpr int kAutoAugmentPolicies = 25;

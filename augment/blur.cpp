@@ -39,7 +39,8 @@ void pass(const std::uint8_t* from, std::uint8_t* to, int count, std::ptrdiff_t 
     const std::uint8_t *before = line(i - box.radius - 1), *after = line(i + box.radius + 1), *leaves = line(i - box.radius);
     std::uint8_t* result = to + i * step;
     for (int k = 0; k < lanes; ++k) {
-      result[k] = static_cast<std::uint8_t>((box.weight * sums[k] + box.edge_weight * (std::uint32_t{before[k]} + after[k]) + (1u << 23)) >> 24);
+      result[k] =
+          static_cast<std::uint8_t>((box.weight * sums[k] + box.edge_weight * (std::uint32_t{before[k]} + after[k]) + (1u << 23)) >> 24);
       sums[k] += std::uint32_t{after[k]} - leaves[k];
     }
   }

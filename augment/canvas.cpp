@@ -31,7 +31,8 @@ MutableImageView Canvas::writable(bool last) {
 
 void Canvas::push(const std::array<Table, 3>& tables) {
   for (std::size_t c = 0; c < static_cast<std::size_t>(view_.channels); ++c) {
-    if (!has_tables_) tables_[c] = tables[c];
+    if (!has_tables_)
+      tables_[c] = tables[c];
     else
       for (std::uint8_t& v : tables_[c]) v = tables[c][v];
   }
@@ -40,7 +41,8 @@ void Canvas::push(const std::array<Table, 3>& tables) {
 
 void Canvas::push(const Table& table) {
   for (std::size_t c = 0; c < static_cast<std::size_t>(view_.channels); ++c) {
-    if (!has_tables_) tables_[c] = table;
+    if (!has_tables_)
+      tables_[c] = table;
     else
       for (std::uint8_t& v : tables_[c]) v = table[v];
   }

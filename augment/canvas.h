@@ -28,7 +28,7 @@ class Canvas {
   /// The view, writable: a tile of our own, copied from the source where it is still that.
   MutableImageView writable(bool last);
 
-  bool owned() const { return owned_; } ///< The view is a tile of ours.
+  bool owned() const { return owned_; }  ///< The view is a tile of ours.
   bool has_tables() const { return has_tables_; }
   const std::array<Table, 3>& tables() const { return tables_; }
   void push(const Table& table);

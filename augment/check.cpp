@@ -22,8 +22,9 @@ class Check {
 
   Compiled run() {
     const RecipeOptions& o = result_.options;
-    if (o.channels != 1 && o.channels != 3) throw Error(ErrorKind::usage, "augment: pictures have 1 or 3 channels, not " + std::to_string(o.channels));
-    if (list_.size() > 100) throw Error(ErrorKind::usage, "augment: more than 100 operations"); // Slots above are noise streams.
+    if (o.channels != 1 && o.channels != 3)
+      throw Error(ErrorKind::usage, "augment: pictures have 1 or 3 channels, not " + std::to_string(o.channels));
+    if (list_.size() > 100) throw Error(ErrorKind::usage, "augment: more than 100 operations");  // Slots above are noise streams.
     for (index_ = 0; index_ < list_.size(); ++index_) {
       fill_ = {};
       timm_ = {};
@@ -35,10 +36,13 @@ class Check {
       }
     }
     if (drawn_ > Draw::kMaxOps)
-      throw Error(ErrorKind::usage, "augment: this list can draw " + std::to_string(drawn_) + " operations for a picture, the limit is " +
-                                        std::to_string(int{Draw::kMaxOps}), "shorten the list");
+      throw Error(ErrorKind::usage,
+                  "augment: this list can draw " + std::to_string(drawn_) + " operations for a picture, the limit is " +
+                      std::to_string(int{Draw::kMaxOps}),
+                  "shorten the list");
     if (size_.width <= 0 || size_.height <= 0)
-      throw Error(ErrorKind::usage, "augment: pictures vary in size and no operation fixes it", "add RandomResizedCrop, Resize with CenterCrop, or RandomCrop");
+      throw Error(ErrorKind::usage, "augment: pictures vary in size and no operation fixes it",
+                  "add RandomResizedCrop, Resize with CenterCrop, or RandomCrop");
     result_.format = {o.channels, size_.height, size_.width, o.dtype, o.layout};
     result_.normalizer = make_normalizer(o.channels, normalize_.mean, normalize_.std);
     return std::move(result_);
@@ -97,8 +101,10 @@ class Check {
       size_ = known() ? size_for_shorter_side(size_, op.shorter) : Size{};
     } else {
       positive(op.size);
-      if (op.fit == Resize::Fit::stretch) size_ = op.size;
-      else size_ = known() ? size_for_fit(size_, op.size, op.fit == Resize::Fit::cover) : Size{};
+      if (op.fit == Resize::Fit::stretch)
+        size_ = op.size;
+      else
+        size_ = known() ? size_for_fit(size_, op.size, op.fit == Resize::Fit::cover) : Size{};
     }
   }
   void visit(const CenterCrop& op) {
@@ -119,7 +125,7 @@ class Check {
     fill_ = op.fill;
   }
   void visit(const RandomResizedCrop& op) {
-    draws(2); // The crop and the resize, where they are not the first pass.
+    draws(2);  // The crop and the resize, where they are not the first pass.
     positive(op.size);
     range(op.scale, "scale", 1e-6, 1e3);
     range(op.ratio, "ratio", 1e-3, 1e3);
@@ -135,7 +141,8 @@ class Check {
   }
   void visit(const Normalize& op) {
     values_follow();
-    if (result_.options.dtype == Dtype::u8) fail("needs data.dtype = f32", "with u8 the device normalises: give mean and std to the trainer");
+    if (result_.options.dtype == Dtype::u8)
+      fail("needs data.dtype = f32", "with u8 the device normalises: give mean and std to the trainer");
     const auto channels = static_cast<std::size_t>(result_.options.channels);
     for (const auto* values : {&op.mean, &op.std})
       if (values->size() != 1 && values->size() != channels) fail("mean and std take 1 or " + std::to_string(channels) + " values");
@@ -190,7 +197,8 @@ class Check {
 
   void bins(int count, int magnitude) const {
     if (count < 2 || count > 1000) fail("bins is " + std::to_string(count) + ", not within 2 .. 1000");
-    if (magnitude < 0 || magnitude >= count) fail("magnitude is " + std::to_string(magnitude) + ", not one of " + std::to_string(count) + " bins");
+    if (magnitude < 0 || magnitude >= count)
+      fail("magnitude is " + std::to_string(magnitude) + ", not one of " + std::to_string(count) + " bins");
   }
 
   std::vector<Operation> list_;
@@ -217,9 +225,10 @@ std::vector<std::string> warnings(const std::vector<Operation>& operations) {
 }
 
 const char* name_of(const Operation& operation) {
-  constexpr const char* names[] = {"RandomAffine", "RandomRotation", "Resize", "CenterCrop", "RandomCrop", "RandomResizedCrop", "RandomHorizontalFlip",
-                                   "RandomVerticalFlip", "TimmRandAugment", "RandAugment", "TrivialAugmentWide", "AutoAugment", "ColorJitter",
-                                   "RandomGrayscale", "RandomErasing", "Normalize"};
+  constexpr const char* names[] = {
+      "RandomAffine",         "RandomRotation",     "Resize",          "CenterCrop",  "RandomCrop",         "RandomResizedCrop",
+      "RandomHorizontalFlip", "RandomVerticalFlip", "TimmRandAugment", "RandAugment", "TrivialAugmentWide", "AutoAugment",
+      "ColorJitter",          "RandomGrayscale",    "RandomErasing",   "Normalize"};
   static_assert(std::size(names) == std::variant_size_v<Operation>);
   return names[operation.index()];
 }

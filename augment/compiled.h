@@ -13,10 +13,10 @@ namespace millrace::augment {
 struct Compiled {
   RecipeOptions options;
   RowFormat format;
-  std::vector<Operation> operations;      ///< Without Normalize; their order is the slots' order.
-  std::vector<Fill> fills;                ///< Of each slot's geometric operations and padding.
-  std::vector<TimmConfig> timm;           ///< Of each slot that holds TimmRandAugment.
-  Normalizer normalizer;                  ///< For f32 rows.
+  std::vector<Operation> operations;  ///< Without Normalize; their order is the slots' order.
+  std::vector<Fill> fills;            ///< Of each slot's geometric operations and padding.
+  std::vector<TimmConfig> timm;       ///< Of each slot that holds TimmRandAugment.
+  Normalizer normalizer;              ///< For f32 rows.
 };
 
 /// Errors: Error(usage) that names the operation and what does not fit.

@@ -13,14 +13,17 @@ namespace {
 int source_of(int i, int n, PadMode mode) {
   if (i >= 0 && i < n) return i;
   switch (mode) {
-    case PadMode::constant: return -1;
-    case PadMode::edge: return std::clamp(i, 0, n - 1);
+    case PadMode::constant:
+      return -1;
+    case PadMode::edge:
+      return std::clamp(i, 0, n - 1);
     case PadMode::reflect: {
       if (n == 1) return 0;
       const int period = 2 * (n - 1), m = ((i % period) + period) % period;
       return m < n ? m : period - m;
     }
-    case PadMode::symmetric: break;
+    case PadMode::symmetric:
+      break;
   }
   const int period = 2 * n, m = ((i % period) + period) % period;
   return m < n ? m : period - 1 - m;
@@ -34,7 +37,7 @@ void put(std::uint8_t* to, const std::uint8_t* from, int channels) {
 
 void crop(ImageView in, int left, int top, PadMode mode, const Fill& fill, MutableImageView out) {
   const int channels = in.channels;
-  const int first = std::clamp(-left, 0, out.width), last = std::clamp(in.width - left, first, out.width); // Columns that are inside.
+  const int first = std::clamp(-left, 0, out.width), last = std::clamp(in.width - left, first, out.width);  // Columns that are inside.
   for (int y = 0; y < out.height; ++y) {
     std::uint8_t* to = out.row(y);
     const int source = source_of(y + top, in.height, mode);
@@ -45,7 +48,8 @@ void crop(ImageView in, int left, int top, PadMode mode, const Fill& fill, Mutab
     const int inside_first = source < 0 ? out.width : first;
     for (int x = 0; x < inside_first; ++x) pad(x);
     if (source < 0) continue;
-    if (last > first) std::memcpy(to + first * channels, in.row(source) + (left + first) * channels, static_cast<std::size_t>((last - first) * channels));
+    if (last > first)
+      std::memcpy(to + first * channels, in.row(source) + (left + first) * channels, static_cast<std::size_t>((last - first) * channels));
     for (int x = last; x < out.width; ++x) pad(x);
   }
 }
@@ -56,8 +60,10 @@ void flip_horizontal(ImageView in, MutableImageView out) {
     const std::uint8_t* from = in.row(y);
     std::uint8_t* to = out.row(y);
     if (channels == 1) {
-      if (from == to) std::reverse(to, to + w);
-      else std::reverse_copy(from, from + w, to);
+      if (from == to)
+        std::reverse(to, to + w);
+      else
+        std::reverse_copy(from, from + w, to);
       continue;
     }
     if (from != to) {
@@ -82,8 +88,10 @@ void flip_vertical(ImageView in, MutableImageView out) {
   for (int y = 0; y < (in_place ? in.height / 2 : in.height); ++y) {
     std::uint8_t* to = out.row(y);
     std::uint8_t* opposite = out.row(in.height - 1 - y);
-    if (in_place) std::swap_ranges(to, to + bytes, opposite);
-    else std::memcpy(to, in.row(in.height - 1 - y), bytes);
+    if (in_place)
+      std::swap_ranges(to, to + bytes, opposite);
+    else
+      std::memcpy(to, in.row(in.height - 1 - y), bytes);
   }
 }
 

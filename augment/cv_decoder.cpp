@@ -13,13 +13,16 @@
 namespace millrace::augment {
 namespace {
 
-tl::unexpected<Fault> corrupt(std::string detail) { return tl::make_unexpected(Fault{.kind = FaultKind::corrupt, .detail = std::move(detail)}); }
+tl::unexpected<Fault> corrupt(std::string detail) {
+  return tl::make_unexpected(Fault{.kind = FaultKind::corrupt, .detail = std::move(detail)});
+}
 
 class CvDecoder final : public Decoder {
  public:
   explicit CvDecoder(const CvDecoderOptions& options) : options_(options) {
-    if (options.channels != 1 && options.channels != 3) throw Error(ErrorKind::usage, "decoded pictures have 1 or 3 channels, not " + std::to_string(options.channels));
-    cv::setNumThreads(1); // Parallelism belongs to the pipeline.
+    if (options.channels != 1 && options.channels != 3)
+      throw Error(ErrorKind::usage, "decoded pictures have 1 or 3 channels, not " + std::to_string(options.channels));
+    cv::setNumThreads(1);  // Parallelism belongs to the pipeline.
   }
 
   Expected<ImageInfo> header(std::span<const std::uint8_t> bytes) override {
@@ -74,7 +77,9 @@ class ImageDecoder final : public Decoder {
   explicit ImageDecoder(const JpegOptions& options)
       : jpeg_(make_jpeg_decoder(options)), other_(make_cv_decoder({.channels = options.channels, .max_pixels = options.max_pixels})) {}
   Expected<ImageInfo> header(std::span<const std::uint8_t> bytes) override { return of(bytes).header(bytes); }
-  Expected<ImageView> decode(std::span<const std::uint8_t> bytes, const Roi& roi, Buffer& canvas) override { return of(bytes).decode(bytes, roi, canvas); }
+  Expected<ImageView> decode(std::span<const std::uint8_t> bytes, const Roi& roi, Buffer& canvas) override {
+    return of(bytes).decode(bytes, roi, canvas);
+  }
 
  private:
   // Whatever is not one of the other formats is JPEG's to judge; its messages are the better ones.

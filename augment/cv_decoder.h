@@ -8,8 +8,8 @@
 namespace millrace::augment {
 
 struct CvDecoderOptions {
-  int channels = 3;                     ///< 3: RGB, grey replicated. 1: grey, by Pillow's convert("L").
-  std::int64_t max_pixels = 64'000'000; ///< Of the declared size; refused before anything is decoded.
+  int channels = 3;                      ///< 3: RGB, grey replicated. 1: grey, by Pillow's convert("L").
+  std::int64_t max_pixels = 64'000'000;  ///< Of the declared size; refused before anything is decoded.
 };
 
 /// PNG, WebP and BMP through OpenCV's codecs: 8 bits a channel (of 16-bit colour the high byte, as Pillow takes it), alpha

@@ -40,31 +40,56 @@ std::string map_text(const std::array<double, 6>& m) {
 std::string op_text(const DrawnOp& op) {
   const auto& p = op.parameters;
   switch (kind_of(op)) {
-    case Drawn::affine: return map_text(p);
-    case Drawn::rotate: return format("rotate %.1f", -std::atan2(p[1], p[0]) * 180 / std::numbers::pi);
-    case Drawn::shear_x: return format("shear x %.2f", p[1]);
-    case Drawn::shear_y: return format("shear y %.2f", p[3]);
-    case Drawn::translate_x: return format("translate x %.1f", p[2]);
-    case Drawn::translate_y: return format("translate y %.1f", p[5]);
-    case Drawn::turn: return format("rotate %.0f", 90 * p[0]);
-    case Drawn::flip_horizontal: return "flip";
-    case Drawn::flip_vertical: return "vertical flip";
-    case Drawn::crop: return format("crop %.0fx%.0f%+.0f%+.0f", p[2], p[3], p[0], p[1]);
-    case Drawn::resize: return format("resize %.0fx%.0f", p[0], p[1]);
-    case Drawn::invert: return "invert";
-    case Drawn::auto_contrast: return "autocontrast";
-    case Drawn::equalize: return "equalize";
-    case Drawn::solarize: return format("solarize %g", p[0]);
-    case Drawn::solarize_add: return format("solarize add %.0f", p[0]);
-    case Drawn::posterize: return format("posterize %.0f", p[0]);
-    case Drawn::brightness: return format("brightness %.2f", p[0]);
-    case Drawn::contrast: return format("contrast %.2f", p[0]);
-    case Drawn::color: return format("color %.2f", p[0]);
-    case Drawn::sharpness: return format("sharpness %.2f", p[0]);
-    case Drawn::hue: return format("hue %.3f", p[0]);
-    case Drawn::grayscale: return "grayscale";
-    case Drawn::blur: return format("blur %.2f", p[0]);
-    case Drawn::erase: return format("erase %.0fx%.0f%+.0f%+.0f", p[2], p[3], p[0], p[1]);
+    case Drawn::affine:
+      return map_text(p);
+    case Drawn::rotate:
+      return format("rotate %.1f", -std::atan2(p[1], p[0]) * 180 / std::numbers::pi);
+    case Drawn::shear_x:
+      return format("shear x %.2f", p[1]);
+    case Drawn::shear_y:
+      return format("shear y %.2f", p[3]);
+    case Drawn::translate_x:
+      return format("translate x %.1f", p[2]);
+    case Drawn::translate_y:
+      return format("translate y %.1f", p[5]);
+    case Drawn::turn:
+      return format("rotate %.0f", 90 * p[0]);
+    case Drawn::flip_horizontal:
+      return "flip";
+    case Drawn::flip_vertical:
+      return "vertical flip";
+    case Drawn::crop:
+      return format("crop %.0fx%.0f%+.0f%+.0f", p[2], p[3], p[0], p[1]);
+    case Drawn::resize:
+      return format("resize %.0fx%.0f", p[0], p[1]);
+    case Drawn::invert:
+      return "invert";
+    case Drawn::auto_contrast:
+      return "autocontrast";
+    case Drawn::equalize:
+      return "equalize";
+    case Drawn::solarize:
+      return format("solarize %g", p[0]);
+    case Drawn::solarize_add:
+      return format("solarize add %.0f", p[0]);
+    case Drawn::posterize:
+      return format("posterize %.0f", p[0]);
+    case Drawn::brightness:
+      return format("brightness %.2f", p[0]);
+    case Drawn::contrast:
+      return format("contrast %.2f", p[0]);
+    case Drawn::color:
+      return format("color %.2f", p[0]);
+    case Drawn::sharpness:
+      return format("sharpness %.2f", p[0]);
+    case Drawn::hue:
+      return format("hue %.3f", p[0]);
+    case Drawn::grayscale:
+      return "grayscale";
+    case Drawn::blur:
+      return format("blur %.2f", p[0]);
+    case Drawn::erase:
+      return format("erase %.0fx%.0f%+.0f%+.0f", p[2], p[3], p[0], p[1]);
   }
   return {};
 }

@@ -1,6 +1,7 @@
 #include "augment/dispatch.h"
 
 #include "augment/simd_targets.h"
+
 #include <hwy/highway.h>
 
 #include <string>
@@ -12,9 +13,12 @@ namespace {
 
 std::int64_t target_of(Level level) {
   switch (level) {
-    case Level::avx2: return HWY_AVX2;
-    case Level::avx512: return HWY_AVX3_DL;
-    case Level::scalar: break;
+    case Level::avx2:
+      return HWY_AVX2;
+    case Level::avx512:
+      return HWY_AVX3_DL;
+    case Level::scalar:
+      break;
   }
   return HWY_STATIC_TARGET;
 }

@@ -11,7 +11,8 @@ DrawnOp& DrawBuilder::next(Drawn kind, std::uint8_t detail) {
 }
 
 void DrawBuilder::crop(const Roi& window, PadMode mode, const Fill& fill) {
-  const bool inside = window.left >= 0 && window.top >= 0 && window.left + window.width <= size_.width && window.top + window.height <= size_.height;
+  const bool inside =
+      window.left >= 0 && window.top >= 0 && window.left + window.width <= size_.width && window.top + window.height <= size_.height;
   if (draw_.count == 0 && !cropped_ && !resized_ && !flipped_ && (inside || mode == PadMode::constant)) {
     draw_.framing.roi = window;
     draw_.framing.target = window.size();
@@ -50,9 +51,7 @@ void DrawBuilder::flip_vertical() {
   flipped_ = true;
 }
 
-void DrawBuilder::map(Drawn kind, const AffineMap& map, Filter filter) {
-  next(kind, static_cast<std::uint8_t>(filter)).parameters = map;
-}
+void DrawBuilder::map(Drawn kind, const AffineMap& map, Filter filter) { next(kind, static_cast<std::uint8_t>(filter)).parameters = map; }
 
 void DrawBuilder::rotate(double degrees, Filter filter) {
   const int quarters = quarter_turns(degrees, size_);

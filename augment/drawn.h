@@ -10,22 +10,36 @@ namespace millrace::augment {
 
 /// Which operation. Parameters, where there are any, in the comment.
 enum class Drawn : std::uint8_t {
-  affine, rotate, shear_x, shear_y, translate_x, translate_y, ///< The six coefficients; detail: Filter.
-  turn,                      ///< Quarter turns, counter-clockwise.
-  flip_horizontal, flip_vertical,
-  crop,                      ///< left, top, width, height; detail: PadMode.
-  resize,                    ///< width, height; detail: Filter, + 128 without antialias.
-  invert, auto_contrast, equalize,
-  solarize,                  ///< Threshold.
-  solarize_add,              ///< Amount.
-  posterize,                 ///< Bits.
-  brightness, contrast, color, sharpness, hue, ///< Factor.
+  affine,
+  rotate,
+  shear_x,
+  shear_y,
+  translate_x,
+  translate_y,  ///< The six coefficients; detail: Filter.
+  turn,         ///< Quarter turns, counter-clockwise.
+  flip_horizontal,
+  flip_vertical,
+  crop,    ///< left, top, width, height; detail: PadMode.
+  resize,  ///< width, height; detail: Filter, + 128 without antialias.
+  invert,
+  auto_contrast,
+  equalize,
+  solarize,      ///< Threshold.
+  solarize_add,  ///< Amount.
+  posterize,     ///< Bits.
+  brightness,
+  contrast,
+  color,
+  sharpness,
+  hue,  ///< Factor.
   grayscale,
-  blur,                      ///< Radius.
-  erase,                     ///< left, top, width, height, number of the box.
+  blur,   ///< Radius.
+  erase,  ///< left, top, width, height, number of the box.
 };
 
-inline std::uint16_t pack(Drawn op, std::uint8_t detail = 0) { return static_cast<std::uint16_t>(static_cast<unsigned>(op) | detail << 8u); }
+inline std::uint16_t pack(Drawn op, std::uint8_t detail = 0) {
+  return static_cast<std::uint16_t>(static_cast<unsigned>(op) | detail << 8u);
+}
 inline Drawn kind_of(const DrawnOp& op) { return static_cast<Drawn>(op.op & 0xff); }
 inline std::uint8_t detail_of(const DrawnOp& op) { return static_cast<std::uint8_t>(op.op >> 8); }
 
@@ -36,7 +50,7 @@ class DrawBuilder {
     draw.framing.roi = {0, 0, picture.width, picture.height};
     draw.framing.target = picture;
   }
-  Size size() const { return size_; } ///< Of the picture after what was drawn so far.
+  Size size() const { return size_; }  ///< Of the picture after what was drawn so far.
   void set_slot(std::uint8_t slot) { slot_ = slot; }
 
   void crop(const Roi& window, PadMode mode, const Fill& fill);

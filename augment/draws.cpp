@@ -19,20 +19,25 @@ TorchvisionAffine draw_affine(const RandomAffine& op, Size picture, RandomSource
   }
   if (op.scale) p.scale = random.uniform((*op.scale)[0], (*op.scale)[1]);
   switch (op.shear.size()) {
-    case 1: p.shear_x = random.uniform(-op.shear[0], op.shear[0]); break;
-    case 2: p.shear_x = random.uniform(op.shear[0], op.shear[1]); break;
+    case 1:
+      p.shear_x = random.uniform(-op.shear[0], op.shear[0]);
+      break;
+    case 2:
+      p.shear_x = random.uniform(op.shear[0], op.shear[1]);
+      break;
     case 4:
       p.shear_x = random.uniform(op.shear[0], op.shear[1]);
       p.shear_y = random.uniform(op.shear[2], op.shear[3]);
       break;
-    default: break;
+    default:
+      break;
   }
   return p;
 }
 
 Roi draw_crop(Size picture, int padding, Size size, RandomSource& random) {
   const Size padded{picture.width + 2 * padding, picture.height + 2 * padding};
-  if (padded == size) return {-padding, -padding, size.width, size.height}; // No draw, as torchvision.
+  if (padded == size) return {-padding, -padding, size.width, size.height};  // No draw, as torchvision.
   const int top = static_cast<int>(random.below(static_cast<std::uint64_t>(padded.height - size.height + 1)));
   const int left = static_cast<int>(random.below(static_cast<std::uint64_t>(padded.width - size.width + 1)));
   return {left - padding, top - padding, size.width, size.height};
@@ -53,8 +58,10 @@ ResizedCropBox draw_resized_crop(const Range& scale, const Range& ratio, Size pi
   }
   const double q = static_cast<double>(width) / height;
   int w = width, h = height;
-  if (q < ratio[0]) h = rounded(width / ratio[0]);
-  else if (q > ratio[1]) w = rounded(height * ratio[1]);
+  if (q < ratio[0])
+    h = rounded(width / ratio[0]);
+  else if (q > ratio[1])
+    w = rounded(height * ratio[1]);
   return {{(width - w) / 2, (height - h) / 2, w, h}, true, 10};
 }
 

@@ -20,7 +20,7 @@ Roi draw_crop(Size picture, int padding, Size size, RandomSource& random);
 
 struct ResizedCropBox {
   Roi roi;
-  bool fallback = false; ///< Ten attempts failed.
+  bool fallback = false;  ///< Ten attempts failed.
   int attempts = 0;
 };
 ResizedCropBox draw_resized_crop(const Range& scale, const Range& ratio, Size picture, RandomSource& random);

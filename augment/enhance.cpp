@@ -25,8 +25,10 @@ void sharpness(ImageView in, float factor, MutableImageView out) {
   const auto row_bytes = static_cast<std::size_t>(in.width * in.channels);
   for (int y = 0; y < in.height; ++y) {
     // The border, and pictures too small for the filter, are their own smoothed version; blending a value with itself keeps it.
-    if (in.width < 3 || in.height < 3 || y == 0 || y == in.height - 1) std::memcpy(out.row(y), in.row(y), row_bytes);
-    else sharpen_row(in, y, factor, out.row(y));
+    if (in.width < 3 || in.height < 3 || y == 0 || y == in.height - 1)
+      std::memcpy(out.row(y), in.row(y), row_bytes);
+    else
+      sharpen_row(in, y, factor, out.row(y));
   }
 }
 

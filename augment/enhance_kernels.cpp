@@ -18,7 +18,7 @@ namespace millrace::augment {
 namespace HWY_NAMESPACE {
 namespace {
 
-constexpr int kBlock = 256; // Pixels at a time, in 4-byte form.
+constexpr int kBlock = 256;  // Pixels at a time, in 4-byte form.
 
 HWY_INLINE std::uint32_t LumaOf(std::uint32_t rgbx) {
   return (19595u * (rgbx & 255u) + 38470u * ((rgbx >> 8) & 255u) + 7471u * ((rgbx >> 16) & 255u) + 32768u) >> 16;
@@ -53,7 +53,7 @@ std::uint64_t SumLuma(ImageView in) {
   Block block;
   for (int y = 0; y < in.height; ++y) {
     if (in.channels == 1) {
-      std::uint32_t part = 0; // A row has at most 2^24 pixels.
+      std::uint32_t part = 0;  // A row has at most 2^24 pixels.
       for (int x = 0; x < in.width; ++x) part += in.row(y)[x];
       sum += part;
       continue;
@@ -96,8 +96,8 @@ void SharpenRow(ImageView in, int y, float factor, std::uint8_t* HWY_RESTRICT ou
     out[bytes - 1 - i] = row[bytes - 1 - i];
   }
   for (int i = channels; i < bytes - channels; ++i) {
-    const int neighbours = above[i - channels] + above[i] + above[i + channels] + row[i - channels] + row[i + channels] + below[i - channels] +
-                           below[i] + below[i + channels];
+    const int neighbours = above[i - channels] + above[i] + above[i + channels] + row[i - channels] + row[i + channels] +
+                           below[i - channels] + below[i] + below[i + channels];
     const std::uint32_t sum = static_cast<std::uint32_t>(2 * (5 * row[i] + neighbours) + 13);
     const auto smoothed = static_cast<std::int32_t>(sum / 26u);
     out[i] = static_cast<std::uint8_t>(Blend(smoothed, row[i], factor));

@@ -24,7 +24,8 @@ void ReverseRgb(const std::uint8_t* HWY_RESTRICT from, int width, std::uint8_t* 
   const auto order = hwy::HWY_NAMESPACE::Load(d, kReverse);
   if (width > 0) one(), ++x;
   for (; x + 6 <= width; x += 5)
-    hwy::HWY_NAMESPACE::StoreU(hwy::HWY_NAMESPACE::TableLookupBytes(hwy::HWY_NAMESPACE::LoadU(d, from + 3 * (width - 5 - x)), order), d, to + 3 * x);
+    hwy::HWY_NAMESPACE::StoreU(hwy::HWY_NAMESPACE::TableLookupBytes(hwy::HWY_NAMESPACE::LoadU(d, from + 3 * (width - 5 - x)), order), d,
+                               to + 3 * x);
 #endif
   for (; x < width; ++x) one();
 }

@@ -19,13 +19,17 @@ Hsv to_hsv(std::uint8_t r, std::uint8_t g, std::uint8_t b) {
   const float s = c / static_cast<float>(most);
   const float rc = static_cast<float>(most - r) / c, gc = static_cast<float>(most - g) / c, bc = static_cast<float>(most - b) / c;
   float h;
-  if (r == most) h = bc - gc;
-  else if (g == most) h = static_cast<float>(2.0 + rc - bc);
-  else h = static_cast<float>(4.0 + gc - rc);
+  if (r == most)
+    h = bc - gc;
+  else if (g == most)
+    h = static_cast<float>(2.0 + rc - bc);
+  else
+    h = static_cast<float>(4.0 + gc - rc);
   // fmod(h / 6 + 1, 1) of a value between 0 and 2 (h is -1 .. 5).
   const double turn = h / 6.0 + 1.0;
   h = static_cast<float>(turn >= 1.0 ? turn - 1.0 : turn);
-  return {static_cast<std::uint8_t>(static_cast<int>(h * 255.0)), static_cast<std::uint8_t>(static_cast<int>(s * 255.0)), static_cast<std::uint8_t>(most)};
+  return {static_cast<std::uint8_t>(static_cast<int>(h * 255.0)), static_cast<std::uint8_t>(static_cast<int>(s * 255.0)),
+          static_cast<std::uint8_t>(most)};
 }
 
 // What depends on H alone: the sextant and the fraction in it.
@@ -72,7 +76,7 @@ void hue(ImageView in, double factor, MutableImageView out) {
     return;
   }
   const std::array<Sextant, 256> table = sextants();
-  const auto shift = static_cast<std::uint8_t>(static_cast<int>(factor * 255)); // Truncated toward zero; negative values wrap.
+  const auto shift = static_cast<std::uint8_t>(static_cast<int>(factor * 255));  // Truncated toward zero; negative values wrap.
   for (int y = 0; y < in.height; ++y) {
     const std::uint8_t* from = in.row(y);
     std::uint8_t* to = out.row(y);

@@ -17,16 +17,24 @@ tl::unexpected<Fault> ends_early(const Bytes& b, const char* where) {
   return fault(FaultKind::truncated, b.size(), std::string("the file ends in ").append(where));
 }
 
-std::uint32_t big32(const Bytes& b, std::size_t at) { return std::uint32_t{b[at]} << 24 | std::uint32_t{b[at + 1]} << 16 | std::uint32_t{b[at + 2]} << 8 | b[at + 3]; }
-std::uint32_t little32(const Bytes& b, std::size_t at) { return std::uint32_t{b[at + 3]} << 24 | std::uint32_t{b[at + 2]} << 16 | std::uint32_t{b[at + 1]} << 8 | b[at]; }
+std::uint32_t big32(const Bytes& b, std::size_t at) {
+  return std::uint32_t{b[at]} << 24 | std::uint32_t{b[at + 1]} << 16 | std::uint32_t{b[at + 2]} << 8 | b[at + 3];
+}
+std::uint32_t little32(const Bytes& b, std::size_t at) {
+  return std::uint32_t{b[at + 3]} << 24 | std::uint32_t{b[at + 2]} << 16 | std::uint32_t{b[at + 1]} << 8 | b[at];
+}
 std::uint32_t little24(const Bytes& b, std::size_t at) { return std::uint32_t{b[at + 2]} << 16 | std::uint32_t{b[at + 1]} << 8 | b[at]; }
 std::uint32_t little16(const Bytes& b, std::size_t at) { return std::uint32_t{b[at + 1]} << 8 | b[at]; }
-bool is_text(const Bytes& b, std::size_t at, std::string_view text) { return b.size() >= at + text.size() && std::memcmp(b.data() + at, text.data(), text.size()) == 0; }
+bool is_text(const Bytes& b, std::size_t at, std::string_view text) {
+  return b.size() >= at + text.size() && std::memcmp(b.data() + at, text.data(), text.size()) == 0;
+}
 
 Expected<ImageHeader> sized(ImageFormat format, std::int64_t width, std::int64_t height, std::int64_t max_pixels) {
-  if (width < 1 || height < 1) return fault(FaultKind::corrupt, 0, "a picture of " + std::to_string(width) + " x " + std::to_string(height));
+  if (width < 1 || height < 1)
+    return fault(FaultKind::corrupt, 0, "a picture of " + std::to_string(width) + " x " + std::to_string(height));
   if (width > max_pixels || height > max_pixels || width * height > max_pixels)
-    return fault(FaultKind::too_large, 0, std::to_string(width) + " x " + std::to_string(height) + " pixels, the limit is " + std::to_string(max_pixels));
+    return fault(FaultKind::too_large, 0,
+                 std::to_string(width) + " x " + std::to_string(height) + " pixels, the limit is " + std::to_string(max_pixels));
   return ImageHeader{format, {static_cast<int>(width), static_cast<int>(height)}};
 }
 
@@ -63,8 +71,10 @@ Expected<ImageHeader> bmp(const Bytes& b, std::int64_t max_pixels) {
   } else {
     return fault(FaultKind::unsupported, 14, "BMP header of " + std::to_string(dib) + " bytes");
   }
-  if (compression != 0 && compression != 3) return fault(FaultKind::unsupported, 30, "compressed BMP (method " + std::to_string(compression) + ")");
-  if (bits != 1 && bits != 4 && bits != 8 && bits != 16 && bits != 24 && bits != 32) return fault(FaultKind::corrupt, 28, "BMP of " + std::to_string(bits) + " bits a pixel");
+  if (compression != 0 && compression != 3)
+    return fault(FaultKind::unsupported, 30, "compressed BMP (method " + std::to_string(compression) + ")");
+  if (bits != 1 && bits != 4 && bits != 8 && bits != 16 && bits != 24 && bits != 32)
+    return fault(FaultKind::corrupt, 28, "BMP of " + std::to_string(bits) + " bits a pixel");
   auto header = sized(ImageFormat::bmp, width, height, max_pixels);
   if (!header) return header;
   const std::uint64_t row = (static_cast<std::uint64_t>(width) * bits + 31) / 32 * 4;

@@ -6,7 +6,9 @@ namespace millrace::augment {
 
 void invert(ImageView in, MutableImageView out) { apply_table(in, invert_table(), out); }
 void solarize(ImageView in, double threshold, MutableImageView out) { apply_table(in, solarize_table(threshold), out); }
-void solarize_add(ImageView in, int amount, int threshold, MutableImageView out) { apply_table(in, solarize_add_table(amount, threshold), out); }
+void solarize_add(ImageView in, int amount, int threshold, MutableImageView out) {
+  apply_table(in, solarize_add_table(amount, threshold), out);
+}
 void posterize(ImageView in, int bits, MutableImageView out) { apply_table(in, posterize_table(bits), out); }
 void brightness(ImageView in, float factor, MutableImageView out) { apply_table(in, brightness_table(factor), out); }
 void contrast(ImageView in, float factor, MutableImageView out) { apply_table(in, contrast_table(factor, mean_luma(in)), out); }

@@ -51,7 +51,8 @@ void normalize(ImageView in, const Normalizer& normalizer, Layout layout, float*
   const std::size_t total = static_cast<std::size_t>(in.width) * static_cast<std::size_t>(in.height);
   if (in.stride_bytes == in.width * in.channels) return normalize(in.data, total, normalizer, layout, picture, 0, total);
   for (int y = 0; y < in.height; ++y)
-    normalize(in.row(y), static_cast<std::size_t>(in.width), normalizer, layout, picture, static_cast<std::size_t>(y) * static_cast<std::size_t>(in.width), total);
+    normalize(in.row(y), static_cast<std::size_t>(in.width), normalizer, layout, picture,
+              static_cast<std::size_t>(y) * static_cast<std::size_t>(in.width), total);
 }
 
 }  // namespace millrace::augment

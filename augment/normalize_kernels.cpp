@@ -7,9 +7,9 @@
 #include "augment/simd_targets.h"
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "augment/normalize_kernels.cpp"
+#include <hwy/cache_control.h>
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
-#include <hwy/cache_control.h>
 
 HWY_BEFORE_NAMESPACE();
 namespace millrace::augment {
@@ -43,7 +43,8 @@ void Plane(const std::uint8_t* HWY_RESTRICT bytes, std::size_t count, const Norm
     const __mmask64 upper = _mm512_movepi8_mask(v);
     __m512i found[4];
     for (int b = 0; b < 4; ++b)
-      found[b] = _mm512_mask_mov_epi8(_mm512_permutex2var_epi8(table[b][0], v, table[b][1]), upper, _mm512_permutex2var_epi8(table[b][2], v, table[b][3]));
+      found[b] = _mm512_mask_mov_epi8(_mm512_permutex2var_epi8(table[b][0], v, table[b][1]), upper,
+                                      _mm512_permutex2var_epi8(table[b][2], v, table[b][3]));
     const __m512i low0 = _mm512_unpacklo_epi8(found[0], found[1]), low1 = _mm512_unpackhi_epi8(found[0], found[1]);
     const __m512i high0 = _mm512_unpacklo_epi8(found[2], found[3]), high1 = _mm512_unpackhi_epi8(found[2], found[3]);
     const __m512i out[4] = {_mm512_unpacklo_epi16(low0, high0), _mm512_unpackhi_epi16(low0, high0), _mm512_unpacklo_epi16(low1, high1),
@@ -63,13 +64,14 @@ bool FormulaEqualsTables(const Normalizer&) { return false; }
 #elif HWY_TARGET == HWY_AVX2
 
 // Division by a product with the reciprocal and one correction: not always the rounded quotient, hence the check of all 256.
-HWY_INLINE hn::Vec<hn::ScalableTag<float>> Quotient(hn::Vec<hn::ScalableTag<float>> a, hn::Vec<hn::ScalableTag<float>> b,
-                                                    hn::Vec<hn::ScalableTag<float>> inverse) {
+HWY_INLINE hn::Vec<hn::ScalableTag<float> > Quotient(hn::Vec<hn::ScalableTag<float> > a, hn::Vec<hn::ScalableTag<float> > b,
+                                                     hn::Vec<hn::ScalableTag<float> > inverse) {
   const auto q = hn::Mul(a, inverse);
   return hn::MulAdd(hn::NegMulAdd(q, b, a), inverse, q);
 }
 
-void FormulaPlane(const std::uint8_t* HWY_RESTRICT bytes, std::size_t count, const Normalizer& n, int c, bool stream, float* HWY_RESTRICT to) {
+void FormulaPlane(const std::uint8_t* HWY_RESTRICT bytes, std::size_t count, const Normalizer& n, int c, bool stream,
+                  float* HWY_RESTRICT to) {
   const hn::ScalableTag<float> d;
   const hn::Rebind<std::int32_t, decltype(d)> di;
   const hn::Rebind<std::uint8_t, decltype(d)> d8;
@@ -144,7 +146,7 @@ void Normalize(const std::uint8_t* pixels, std::size_t count, const Normalizer& 
       for (std::size_t c = 0; c < 3; ++c) to[i + c] = n.value[c][pixels[i + c]];
     return;
   }
-  constexpr std::size_t kBlock = 2048; // Three planes of it stay in the first-level cache.
+  constexpr std::size_t kBlock = 2048;  // Three planes of it stay in the first-level cache.
   alignas(64) std::uint8_t planes[3][kBlock];
   for (std::size_t done = 0; done < count; done += kBlock) {
     const std::size_t block = std::min(kBlock, count - done);
@@ -165,7 +167,8 @@ HWY_EXPORT(Normalize);
 HWY_EXPORT(PlanesFromRgb);
 HWY_EXPORT(FormulaEqualsTables);
 
-void normalize(const std::uint8_t* pixels, std::size_t count, const Normalizer& n, Layout layout, float* picture, std::size_t first, std::size_t total) {
+void normalize(const std::uint8_t* pixels, std::size_t count, const Normalizer& n, Layout layout, float* picture, std::size_t first,
+               std::size_t total) {
   HWY_DYNAMIC_DISPATCH(Normalize)(pixels, count, n, layout, picture, first, total);
 }
 void planes_from_rgb(const std::uint8_t* pixels, std::size_t count, std::uint8_t* r, std::uint8_t* g, std::uint8_t* b) {

@@ -11,11 +11,11 @@ namespace millrace::augment {
 using Tables = std::array<Table, 3>;
 
 Table invert_table();
-Table solarize_table(double threshold);            ///< v < threshold ? v : 255 - v; the threshold may be fractional.
+Table solarize_table(double threshold);  ///< v < threshold ? v : 255 - v; the threshold may be fractional.
 Table solarize_add_table(int amount, int threshold = 128);
-Table posterize_table(int bits);                   ///< 8 and more: identity; 0 and less: black.
-Table brightness_table(float factor);              ///< Blend with black.
-Table contrast_table(float factor, int mean);      ///< Blend with grey `mean`.
+Table posterize_table(int bits);               ///< 8 and more: identity; 0 and less: black.
+Table brightness_table(float factor);          ///< Blend with black.
+Table contrast_table(float factor, int mean);  ///< Blend with grey `mean`.
 
 /// Counts of each value, a channel each.
 using Histograms = std::array<std::array<std::uint32_t, 256>, 3>;

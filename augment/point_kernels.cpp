@@ -22,7 +22,8 @@ struct Lookup {
     for (std::size_t k = 0; k < 4; ++k) part[k] = _mm512_loadu_si512(table.data() + 64 * k);
   }
   HWY_INLINE __m512i operator()(__m512i v) const {
-    return _mm512_mask_mov_epi8(_mm512_permutex2var_epi8(part[0], v, part[1]), _mm512_movepi8_mask(v), _mm512_permutex2var_epi8(part[2], v, part[3]));
+    return _mm512_mask_mov_epi8(_mm512_permutex2var_epi8(part[0], v, part[1]), _mm512_movepi8_mask(v),
+                                _mm512_permutex2var_epi8(part[2], v, part[3]));
   }
 };
 
@@ -67,7 +68,8 @@ void ApplyTables(ImageView in, const Tables& tables, MutableImageView out) {
   const bool whole = in.stride_bytes == row_bytes && out.stride_bytes == row_bytes;
   const int rows = whole ? 1 : in.height;
   const std::size_t count = static_cast<std::size_t>(row_bytes) * static_cast<std::size_t>(whole ? in.height : 1);
-  for (int y = 0; y < rows; ++y) alike ? TableRow(in.row(y), count, tables[0], out.row(y)) : TablesRow(in.row(y), count, tables, out.row(y));
+  for (int y = 0; y < rows; ++y)
+    alike ? TableRow(in.row(y), count, tables[0], out.row(y)) : TablesRow(in.row(y), count, tables, out.row(y));
 }
 
 // Four counters a channel in turn: a run of equal values would otherwise wait for its own store.

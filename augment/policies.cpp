@@ -14,7 +14,9 @@ namespace {
 
 double degrees(double radians) { return radians * (180.0 / std::numbers::pi); }
 
-double linear_bin(double start, double end, int i, int n) { return n > 1 ? static_cast<float>(start + (end - start) * i / (n - 1)) : static_cast<float>(start); }
+double linear_bin(double start, double end, int i, int n) {
+  return n > 1 ? static_cast<float>(start + (end - start) * i / (n - 1)) : static_cast<float>(start);
+}
 
 int posterize_bits(int i, int n, double steps) { return 8 - static_cast<int>(std::nearbyint(i / ((n - 1) / steps))); }
 
@@ -22,44 +24,76 @@ int posterize_bits(int i, int n, double steps) { return 8 - static_cast<int>(std
 void add_torchvision(TvOp op, double m, Filter filter, DrawBuilder& draw) {
   const double cx = draw.size().width * 0.5, cy = draw.size().height * 0.5;
   switch (op) {
-    case TvOp::identity: return;
-    case TvOp::shear_x: return draw.map(Drawn::shear_x, torchvision_map({.shear_x = degrees(std::atan(m))}, 0, 0), filter);
-    case TvOp::shear_y: return draw.map(Drawn::shear_y, torchvision_map({.shear_y = degrees(std::atan(m))}, 0, 0), filter);
-    case TvOp::translate_x: return draw.map(Drawn::translate_x, torchvision_map({.translate_x = std::trunc(m)}, cx, cy), filter);
-    case TvOp::translate_y: return draw.map(Drawn::translate_y, torchvision_map({.translate_y = std::trunc(m)}, cx, cy), filter);
-    case TvOp::rotate: return draw.rotate(m, filter);
-    case TvOp::brightness: return draw.add(Drawn::brightness, 1.0 + m);
-    case TvOp::color: return draw.add(Drawn::color, 1.0 + m);
-    case TvOp::contrast: return draw.add(Drawn::contrast, 1.0 + m);
-    case TvOp::sharpness: return draw.add(Drawn::sharpness, 1.0 + m);
-    case TvOp::posterize: return draw.add(Drawn::posterize, m);
-    case TvOp::solarize: return draw.add(Drawn::solarize, m);
-    case TvOp::auto_contrast: return draw.add(Drawn::auto_contrast);
-    case TvOp::equalize: return draw.add(Drawn::equalize);
-    case TvOp::invert: return draw.add(Drawn::invert);
+    case TvOp::identity:
+      return;
+    case TvOp::shear_x:
+      return draw.map(Drawn::shear_x, torchvision_map({.shear_x = degrees(std::atan(m))}, 0, 0), filter);
+    case TvOp::shear_y:
+      return draw.map(Drawn::shear_y, torchvision_map({.shear_y = degrees(std::atan(m))}, 0, 0), filter);
+    case TvOp::translate_x:
+      return draw.map(Drawn::translate_x, torchvision_map({.translate_x = std::trunc(m)}, cx, cy), filter);
+    case TvOp::translate_y:
+      return draw.map(Drawn::translate_y, torchvision_map({.translate_y = std::trunc(m)}, cx, cy), filter);
+    case TvOp::rotate:
+      return draw.rotate(m, filter);
+    case TvOp::brightness:
+      return draw.add(Drawn::brightness, 1.0 + m);
+    case TvOp::color:
+      return draw.add(Drawn::color, 1.0 + m);
+    case TvOp::contrast:
+      return draw.add(Drawn::contrast, 1.0 + m);
+    case TvOp::sharpness:
+      return draw.add(Drawn::sharpness, 1.0 + m);
+    case TvOp::posterize:
+      return draw.add(Drawn::posterize, m);
+    case TvOp::solarize:
+      return draw.add(Drawn::solarize, m);
+    case TvOp::auto_contrast:
+      return draw.add(Drawn::auto_contrast);
+    case TvOp::equalize:
+      return draw.add(Drawn::equalize);
+    case TvOp::invert:
+      return draw.add(Drawn::invert);
   }
 }
 
 void add_timm(const TimmChoice& choice, double value, Filter filter, DrawBuilder& draw) {
   const Size size = draw.size();
   switch (choice.op) {
-    case TimmOp::auto_contrast: return draw.add(Drawn::auto_contrast);
-    case TimmOp::equalize: return draw.add(Drawn::equalize);
-    case TimmOp::invert: return draw.add(Drawn::invert);
-    case TimmOp::rotate: return draw.rotate(value, filter);
-    case TimmOp::posterize: return draw.add(Drawn::posterize, value);
-    case TimmOp::solarize: return draw.add(Drawn::solarize, value);
-    case TimmOp::solarize_add: return draw.add(Drawn::solarize_add, value);
-    case TimmOp::color: return draw.add(Drawn::color, value);
-    case TimmOp::contrast: return draw.add(Drawn::contrast, value);
-    case TimmOp::brightness: return draw.add(Drawn::brightness, value);
-    case TimmOp::sharpness: return draw.add(Drawn::sharpness, value);
-    case TimmOp::shear_x: return draw.map(Drawn::shear_x, {1, value, 0, 0, 1, 0}, filter);
-    case TimmOp::shear_y: return draw.map(Drawn::shear_y, {1, 0, 0, value, 1, 0}, filter);
-    case TimmOp::translate_x: return draw.map(Drawn::translate_x, {1, 0, value * size.width, 0, 1, 0}, filter);
-    case TimmOp::translate_y: return draw.map(Drawn::translate_y, {1, 0, 0, 0, 1, value * size.height}, filter);
-    case TimmOp::desaturate: return draw.add(Drawn::color, static_cast<double>(desaturate_factor(value)));
-    case TimmOp::blur: return draw.add(Drawn::blur, value);
+    case TimmOp::auto_contrast:
+      return draw.add(Drawn::auto_contrast);
+    case TimmOp::equalize:
+      return draw.add(Drawn::equalize);
+    case TimmOp::invert:
+      return draw.add(Drawn::invert);
+    case TimmOp::rotate:
+      return draw.rotate(value, filter);
+    case TimmOp::posterize:
+      return draw.add(Drawn::posterize, value);
+    case TimmOp::solarize:
+      return draw.add(Drawn::solarize, value);
+    case TimmOp::solarize_add:
+      return draw.add(Drawn::solarize_add, value);
+    case TimmOp::color:
+      return draw.add(Drawn::color, value);
+    case TimmOp::contrast:
+      return draw.add(Drawn::contrast, value);
+    case TimmOp::brightness:
+      return draw.add(Drawn::brightness, value);
+    case TimmOp::sharpness:
+      return draw.add(Drawn::sharpness, value);
+    case TimmOp::shear_x:
+      return draw.map(Drawn::shear_x, {1, value, 0, 0, 1, 0}, filter);
+    case TimmOp::shear_y:
+      return draw.map(Drawn::shear_y, {1, 0, 0, value, 1, 0}, filter);
+    case TimmOp::translate_x:
+      return draw.map(Drawn::translate_x, {1, 0, value * size.width, 0, 1, 0}, filter);
+    case TimmOp::translate_y:
+      return draw.map(Drawn::translate_y, {1, 0, 0, 0, 1, value * size.height}, filter);
+    case TimmOp::desaturate:
+      return draw.add(Drawn::color, static_cast<double>(desaturate_factor(value)));
+    case TimmOp::blur:
+      return draw.add(Drawn::blur, value);
   }
 }
 
@@ -80,7 +114,7 @@ std::size_t draw_weighted(const std::vector<TimmChoice>& choices, std::uint64_t 
     if (at < choices[i].weight) return i;
     at -= choices[i].weight;
   }
-  return last; // Rounding used up the sum.
+  return last;  // Rounding used up the sum.
 }
 
 }  // namespace
@@ -97,8 +131,10 @@ void draw_timm(const TimmConfig& config, const TimmRandAugment& op, RandomSource
     const TimmChoice& choice = config.choices[drawn[static_cast<std::size_t>(i)]];
     if (config.probability < 1 && random.uniform() > config.probability) continue;
     double level = config.magnitude;
-    if (config.uniform_noise) level = random.uniform(0, config.magnitude);
-    else if (config.magnitude_std > 0) level += config.magnitude_std * random.normal();
+    if (config.uniform_noise)
+      level = random.uniform(0, config.magnitude);
+    else if (config.magnitude_std > 0)
+      level += config.magnitude_std * random.normal();
     level = std::max(0.0, std::min(level, static_cast<double>(config.magnitude_max)));
     const double sign = timm_is_signed(choice.op, choice.increasing) ? draw_sign(random) : 1.0;
     Filter filter = op.filter;
@@ -112,32 +148,46 @@ bool tv_is_signed(TvOp op) { return op >= TvOp::shear_x && op <= TvOp::sharpness
 double rand_augment_bin(TvOp op, int i, int n, Size picture) {
   switch (op) {
     case TvOp::shear_x:
-    case TvOp::shear_y: return linear_bin(0, 0.3, i, n);
-    case TvOp::translate_x: return linear_bin(0, 150.0 / 331.0 * picture.width, i, n);
-    case TvOp::translate_y: return linear_bin(0, 150.0 / 331.0 * picture.height, i, n);
-    case TvOp::rotate: return linear_bin(0, 30, i, n);
+    case TvOp::shear_y:
+      return linear_bin(0, 0.3, i, n);
+    case TvOp::translate_x:
+      return linear_bin(0, 150.0 / 331.0 * picture.width, i, n);
+    case TvOp::translate_y:
+      return linear_bin(0, 150.0 / 331.0 * picture.height, i, n);
+    case TvOp::rotate:
+      return linear_bin(0, 30, i, n);
     case TvOp::brightness:
     case TvOp::color:
     case TvOp::contrast:
-    case TvOp::sharpness: return linear_bin(0, 0.9, i, n);
-    case TvOp::posterize: return posterize_bits(i, n, 4);
-    case TvOp::solarize: return linear_bin(255, 0, i, n);
-    default: return 0;
+    case TvOp::sharpness:
+      return linear_bin(0, 0.9, i, n);
+    case TvOp::posterize:
+      return posterize_bits(i, n, 4);
+    case TvOp::solarize:
+      return linear_bin(255, 0, i, n);
+    default:
+      return 0;
   }
 }
 
 double trivial_augment_bin(TvOp op, int i, int n) {
   switch (op) {
     case TvOp::translate_x:
-    case TvOp::translate_y: return linear_bin(0, 32, i, n);
-    case TvOp::rotate: return linear_bin(0, 135, i, n);
-    case TvOp::posterize: return posterize_bits(i, n, 6);
-    case TvOp::solarize: return linear_bin(255, 0, i, n);
+    case TvOp::translate_y:
+      return linear_bin(0, 32, i, n);
+    case TvOp::rotate:
+      return linear_bin(0, 135, i, n);
+    case TvOp::posterize:
+      return posterize_bits(i, n, 6);
+    case TvOp::solarize:
+      return linear_bin(255, 0, i, n);
     case TvOp::identity:
     case TvOp::auto_contrast:
     case TvOp::equalize:
-    case TvOp::invert: return 0;
-    default: return linear_bin(0, 0.99, i, n);
+    case TvOp::invert:
+      return 0;
+    default:
+      return linear_bin(0, 0.99, i, n);
   }
 }
 

@@ -18,10 +18,23 @@ void draw_color_jitter(const ColorJitter& op, RandomSource& random, DrawBuilder&
 
 /// torchvision's operations, in the order of its tables.
 enum class TvOp : std::uint8_t {
-  identity, shear_x, shear_y, translate_x, translate_y, rotate, brightness, color, contrast, sharpness, posterize, solarize,
-  auto_contrast, equalize, invert,
+  identity,
+  shear_x,
+  shear_y,
+  translate_x,
+  translate_y,
+  rotate,
+  brightness,
+  color,
+  contrast,
+  sharpness,
+  posterize,
+  solarize,
+  auto_contrast,
+  equalize,
+  invert,
 };
-inline constexpr int kTvOps = 14; ///< Of RandAugment and TrivialAugmentWide: without invert.
+inline constexpr int kTvOps = 14;  ///< Of RandAugment and TrivialAugmentWide: without invert.
 bool tv_is_signed(TvOp op);
 /// The magnitude of bin i of n: float32 of start + (end - start) i / (n - 1), in double; posterize: bits.
 double rand_augment_bin(TvOp op, int i, int n, Size picture);

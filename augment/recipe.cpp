@@ -13,12 +13,14 @@
 namespace millrace::augment {
 namespace {
 
-constexpr int kFirstNoiseSlot = 128; // Recipes have at most 100 slots.
+constexpr int kFirstNoiseSlot = 128;  // Recipes have at most 100 slots.
 constexpr int kLargestSide = 1 << 15;
 
 std::string text(Size s) { return std::to_string(s.width) + " x " + std::to_string(s.height); }
 
-tl::unexpected<Fault> unfit(const std::string& detail) { return tl::make_unexpected(Fault{.kind = FaultKind::unsupported, .detail = detail}); }
+tl::unexpected<Fault> unfit(const std::string& detail) {
+  return tl::make_unexpected(Fault{.kind = FaultKind::unsupported, .detail = detail});
+}
 
 // Draws one operation after the other, each from a random stream of its own.
 class Drawer {
@@ -54,10 +56,11 @@ class Drawer {
   }
   void draw(const Resize& op) {
     const Size size = builder_.size();
-    const Size wanted = op.shorter > 0                      ? size_for_shorter_side(size, op.shorter)
-                        : op.fit == Resize::Fit::stretch    ? op.size
-                                                            : size_for_fit(size, op.size, op.fit == Resize::Fit::cover);
-    if (wanted.width > kLargestSide || wanted.height > kLargestSide) return refuse("a picture of " + text(size) + " would become " + text(wanted));
+    const Size wanted = op.shorter > 0                   ? size_for_shorter_side(size, op.shorter)
+                        : op.fit == Resize::Fit::stretch ? op.size
+                                                         : size_for_fit(size, op.size, op.fit == Resize::Fit::cover);
+    if (wanted.width > kLargestSide || wanted.height > kLargestSide)
+      return refuse("a picture of " + text(size) + " would become " + text(wanted));
     builder_.resize(wanted, op.filter, op.antialias);
   }
   void draw(const CenterCrop& op) { builder_.crop(center_crop_window(builder_.size(), op.size), PadMode::constant, op.fill); }
@@ -109,7 +112,7 @@ class Drawer {
     Rng rng = random();
     draw_erasing(op, rng, builder_);
   }
-  void draw(const Normalize&) {} // Part of the last pass, not drawn.
+  void draw(const Normalize&) {}  // Part of the last pass, not drawn.
 
   DrawBuilder builder_;
   const RngKey& key_;
@@ -126,9 +129,10 @@ class CompiledRecipe final : public Recipe {
   const RowFormat& format() const override { return c_.format; }
 
   Expected<Draw> draw(const ImageInfo& image, const RngKey& key) const override {
-    Expected<Draw> result; // Filled in place: a Draw is too large to move for every sample.
+    Expected<Draw> result;  // Filled in place: a Draw is too large to move for every sample.
     if (image.channels != c_.format.channels)
-      return unfit("the picture has " + std::to_string(image.channels) + " channel(s), the recipe is for " + std::to_string(c_.format.channels));
+      return unfit("the picture has " + std::to_string(image.channels) + " channel(s), the recipe is for " +
+                   std::to_string(c_.format.channels));
     if (image.size.width < 1 || image.size.height < 1) return unfit("the picture is " + text(image.size));
     if (c_.options.input.width > 0 && !(image.size == c_.options.input))
       return unfit("the picture is " + text(image.size) + ", the recipe is for " + text(c_.options.input));
@@ -151,7 +155,7 @@ class CompiledRecipe final : public Recipe {
     const ApplyContext context{c_.options.pass_order, c_.fills.data()};
 
     const FramingPlan plan = plan_framing(draw, c_.options.pass_order);
-    int last_move = -1, last_pixels = -1; // The last operation that needs a tile; the last one that is not erasing.
+    int last_move = -1, last_pixels = -1;  // The last operation that needs a tile; the last one that is not erasing.
     for (int i = plan.done; i < draw.count; ++i) {
       const DrawnOp& op = draw.ops[static_cast<std::size_t>(i)];
       if (needs_tile(op)) last_move = i;
@@ -189,8 +193,10 @@ class CompiledRecipe final : public Recipe {
   void write(Canvas& canvas, void* row) const {
     if (c_.format.dtype == Dtype::f32) {
       auto* to = static_cast<float*>(row);
-      if (canvas.has_tables()) normalize(canvas.view(), compose(c_.normalizer, canvas.tables()), c_.format.layout, to);
-      else normalize(canvas.view(), c_.normalizer, c_.format.layout, to);
+      if (canvas.has_tables())
+        normalize(canvas.view(), compose(c_.normalizer, canvas.tables()), c_.format.layout, to);
+      else
+        normalize(canvas.view(), c_.normalizer, c_.format.layout, to);
       return;
     }
     canvas.settle(true);
@@ -200,8 +206,10 @@ class CompiledRecipe final : public Recipe {
     if (view.data == to) return;
     for (int y = 0; y < view.height; ++y) {
       const std::size_t at = static_cast<std::size_t>(y) * width;
-      if (view.channels == 3 && c_.format.layout == Layout::nchw) planes_from_rgb(view.row(y), width, to + at, to + pixels + at, to + 2 * pixels + at);
-      else std::memcpy(to + at * static_cast<std::size_t>(view.channels), view.row(y), width * static_cast<std::size_t>(view.channels));
+      if (view.channels == 3 && c_.format.layout == Layout::nchw)
+        planes_from_rgb(view.row(y), width, to + at, to + pixels + at, to + 2 * pixels + at);
+      else
+        std::memcpy(to + at * static_cast<std::size_t>(view.channels), view.row(y), width * static_cast<std::size_t>(view.channels));
     }
   }
 

@@ -17,7 +17,10 @@ class Sink {
  public:
   explicit Sink(MutableImageView out) : out_(out), tile_(true) {}
   Sink(Size size, int channels, std::uint8_t* block, const Normalizer& normalizer, Layout layout, float* picture)
-      : out_{block, size.width, size.height, channels, size.width * channels}, normalizer_(&normalizer), layout_(layout), picture_(picture) {}
+      : out_{block, size.width, size.height, channels, size.width * channels},
+        normalizer_(&normalizer),
+        layout_(layout),
+        picture_(picture) {}
   static constexpr int kBlockRows = 8;
 
   std::uint8_t* row(int y) { return out_.row(tile_ ? y : y % kBlockRows); }
@@ -27,8 +30,8 @@ class Sink {
     if (tile_ || (y % kBlockRows != kBlockRows - 1 && y != out_.height - 1)) return;
     const int first = y / kBlockRows * kBlockRows;
     const auto width = static_cast<std::size_t>(out_.width);
-    normalize(out_.data, static_cast<std::size_t>(y - first + 1) * width, *normalizer_, layout_, picture_, static_cast<std::size_t>(first) * width,
-              width * static_cast<std::size_t>(out_.height));
+    normalize(out_.data, static_cast<std::size_t>(y - first + 1) * width, *normalizer_, layout_, picture_,
+              static_cast<std::size_t>(first) * width, width * static_cast<std::size_t>(out_.height));
   }
 
  private:
@@ -43,7 +46,8 @@ void reverse(ResizeTaps& taps) {
   std::reverse(taps.first, taps.first + taps.length);
   std::reverse(taps.count, taps.count + taps.length);
   for (int i = 0, j = taps.length - 1; i < j; ++i, --j)
-    std::swap_ranges(taps.weight + std::ptrdiff_t{i} * taps.stride, taps.weight + std::ptrdiff_t{i + 1} * taps.stride, taps.weight + std::ptrdiff_t{j} * taps.stride);
+    std::swap_ranges(taps.weight + std::ptrdiff_t{i} * taps.stride, taps.weight + std::ptrdiff_t{i + 1} * taps.stride,
+                     taps.weight + std::ptrdiff_t{j} * taps.stride);
 }
 
 // The inputs that some output needs.
@@ -64,7 +68,8 @@ void shift(ResizeTaps& taps, int by) {
 
 void sweep_nearest(ImageView in, const Box& box, const ResizePass& pass, Sink& sink, Scratch& scratch) {
   const int channels = in.channels;
-  const double step_x = (box[2] - box[0]) / static_cast<double>(pass.target.width), step_y = (box[3] - box[1]) / static_cast<double>(pass.target.height);
+  const double step_x = (box[2] - box[0]) / static_cast<double>(pass.target.width),
+               step_y = (box[3] - box[1]) / static_cast<double>(pass.target.height);
   const std::size_t bytes = static_cast<std::size_t>(pass.target.width) * static_cast<std::size_t>(pass.target.height * channels);
   MutableImageView whole{scratch.buffers[2].reserve(bytes), pass.target.width, pass.target.height, channels, pass.target.width * channels};
   affine(in, {step_x, 0, box[0], 0, step_y, box[1]}, Filter::nearest, {}, whole, scratch.buffers[3]);
@@ -81,7 +86,8 @@ void sweep_nearest(ImageView in, const Box& box, const ResizePass& pass, Sink& s
 // One resize on its way: which passes are needed, their weights, and the picture between them.
 class Sweep {
  public:
-  Sweep(ImageView in, const Box& box, const ResizePass& pass, Sink& sink, Scratch& scratch) : in_(in), pass_(pass), sink_(sink), scratch_(scratch) {
+  Sweep(ImageView in, const Box& box, const ResizePass& pass, Sink& sink, Scratch& scratch)
+      : in_(in), pass_(pass), sink_(sink), scratch_(scratch) {
     const auto full = [](float b0, float b1, int n) { return b0 == 0.0f && b1 == static_cast<float>(n); };
     // A mirrored row is a pass with reversed weights; where the size stays, they are those of the identity.
     horizontal_ = pass.target.width != in.width || !full(box[0], box[2], in.width) || pass.flip_horizontal;
@@ -95,7 +101,8 @@ class Sweep {
   void run() {
     if (vertical_first_) return run_vertical_first();
     const Span rows = vertical_ ? span_of(down_) : Span{pass_.window.top, pass_.window.top + pass_.window.height};
-    ImageView between = in_.crop({horizontal_ ? 0 : pass_.window.left, rows.begin, horizontal_ ? in_.width : pass_.window.width, rows.end - rows.begin});
+    ImageView between =
+        in_.crop({horizontal_ ? 0 : pass_.window.left, rows.begin, horizontal_ ? in_.width : pass_.window.width, rows.end - rows.begin});
     if (vertical_) shift(down_, rows.begin);
     if (horizontal_) {
       const bool direct = !vertical_ && !pass_.flip_vertical && sink_.is_tile();
@@ -105,8 +112,11 @@ class Sweep {
       between = to;
     }
     for (int y = 0; y < pass_.window.height; ++y) {
-      if (vertical_) resize_row(between.row(down_.first[y]), between.stride_bytes, weights(down_, y), down_.count[y], row_bytes(), sink_.row(y));
-      else std::memcpy(sink_.row(y), between.row(pass_.flip_vertical ? pass_.window.height - 1 - y : y), static_cast<std::size_t>(row_bytes()));
+      if (vertical_)
+        resize_row(between.row(down_.first[y]), between.stride_bytes, weights(down_, y), down_.count[y], row_bytes(), sink_.row(y));
+      else
+        std::memcpy(sink_.row(y), between.row(pass_.flip_vertical ? pass_.window.height - 1 - y : y),
+                    static_cast<std::size_t>(row_bytes()));
       sink_.done(y);
     }
   }
@@ -119,12 +129,14 @@ class Sweep {
     const std::size_t more = vertical_ ? taps_words(height, pass_.target.height, o.filter, o.antialias) : 0;
     auto* memory = reinterpret_cast<std::int32_t*>(scratch_.buffers[3].reserve((words + more + 2) * 4));
     if (horizontal_) {
-      across_ = fill_taps(in_.width, box[0], box[2], pass_.target.width, o.filter, o.antialias, pass_.window.left, pass_.window.width, memory);
+      across_ =
+          fill_taps(in_.width, box[0], box[2], pass_.target.width, o.filter, o.antialias, pass_.window.left, pass_.window.width, memory);
       if (pass_.flip_horizontal) reverse(across_);
     }
     if (vertical_) {
       // Doubles stand at its start: keep it aligned.
-      down_ = fill_taps(in_.height, box[1], box[3], pass_.target.height, o.filter, o.antialias, pass_.window.top, pass_.window.height, memory + (words + 1) / 2 * 2);
+      down_ = fill_taps(in_.height, box[1], box[3], pass_.target.height, o.filter, o.antialias, pass_.window.top, pass_.window.height,
+                        memory + (words + 1) / 2 * 2);
       if (pass_.flip_vertical) reverse(down_);
     }
   }
@@ -147,7 +159,8 @@ class Sweep {
   static const std::int32_t* weights(const ResizeTaps& taps, int i) { return taps.weight + std::ptrdiff_t{i} * taps.stride; }
   MutableImageView temporary(Size size) {
     const int stride = size.width * in_.channels;
-    return {scratch_.buffers[2].reserve(static_cast<std::size_t>(stride) * static_cast<std::size_t>(size.height)), size.width, size.height, in_.channels, stride};
+    return {scratch_.buffers[2].reserve(static_cast<std::size_t>(stride) * static_cast<std::size_t>(size.height)), size.width, size.height,
+            in_.channels, stride};
   }
 
   ImageView in_;
@@ -163,12 +176,13 @@ void sweep_sampled(ImageView in, const ResizePass& pass, Sink& sink, Scratch& sc
   const Roi& window = pass.window;
   std::uint8_t* memory = scratch.buffers[3].reserve(sample_bytes(window.width) + sample_bytes(window.height));
   const SampleAxis across = make_sample_axis(in.width, pass.target.width, window.left, window.width, pass.flip_horizontal, memory);
-  const SampleAxis down = make_sample_axis(in.height, pass.target.height, window.top, window.height, pass.flip_vertical, memory + sample_bytes(window.width));
+  const SampleAxis down =
+      make_sample_axis(in.height, pass.target.height, window.top, window.height, pass.flip_vertical, memory + sample_bytes(window.width));
   const int top = std::min(down.first[0], down.first[window.height - 1]);
   const int bottom = std::min(in.height, std::max(down.first[0], down.first[window.height - 1]) + 2);
   const int stride = window.width * in.channels;
-  const MutableImageView between{scratch.buffers[2].reserve(static_cast<std::size_t>(stride) * static_cast<std::size_t>(bottom - top)), window.width, bottom - top,
-                                 in.channels, stride};
+  const MutableImageView between{scratch.buffers[2].reserve(static_cast<std::size_t>(stride) * static_cast<std::size_t>(bottom - top)),
+                                 window.width, bottom - top, in.channels, stride};
   sample_horizontally(in.crop({0, top, in.width, bottom - top}), across, between);
   for (int y = 0; y < window.height; ++y) {
     const std::uint8_t* row = between.row(down.first[y] - top);
@@ -178,10 +192,13 @@ void sweep_sampled(ImageView in, const ResizePass& pass, Sink& sink, Scratch& sc
 }
 
 void sweep(ImageView in, const Box& box, const ResizePass& pass, Sink& sink, Scratch& scratch) {
-  const bool whole_picture = box[0] == 0 && box[1] == 0 && box[2] == static_cast<float>(in.width) && box[3] == static_cast<float>(in.height);
+  const bool whole_picture =
+      box[0] == 0 && box[1] == 0 && box[2] == static_cast<float>(in.width) && box[3] == static_cast<float>(in.height);
   if (pass.options.filter == Filter::bilinear && !pass.options.antialias && whole_picture) return sweep_sampled(in, pass, sink, scratch);
-  if (pass.options.filter == Filter::nearest) sweep_nearest(in, box, pass, sink, scratch);
-  else Sweep(in, box, pass, sink, scratch).run();
+  if (pass.options.filter == Filter::nearest)
+    sweep_nearest(in, box, pass, sink, scratch);
+  else
+    Sweep(in, box, pass, sink, scratch).run();
 }
 
 Box whole(ImageView in) { return {0.0f, 0.0f, static_cast<float>(in.width), static_cast<float>(in.height)}; }
@@ -194,7 +211,9 @@ void resize(ImageView in, const Box& box, const ResizeOptions& options, MutableI
   sweep(in, box, pass, sink, scratch);
 }
 
-void resize(ImageView in, const ResizeOptions& options, MutableImageView out, Scratch& scratch) { resize(in, whole(in), options, out, scratch); }
+void resize(ImageView in, const ResizeOptions& options, MutableImageView out, Scratch& scratch) {
+  resize(in, whole(in), options, out, scratch);
+}
 
 void resize(ImageView in, const ResizePass& pass, MutableImageView out, Scratch& scratch) {
   Sink sink(out);

@@ -29,8 +29,8 @@ void resize(ImageView in, const Box& box, const ResizeOptions& options, MutableI
 
 /// Crop, resize, crop, flip and the last pass in one sweep.
 struct ResizePass {
-  Size target;                     ///< Of the whole resized picture.
-  Roi window;                      ///< The part of it that is wanted.
+  Size target;  ///< Of the whole resized picture.
+  Roi window;   ///< The part of it that is wanted.
   bool flip_horizontal = false, flip_vertical = false;
   ResizeOptions options;
 };

@@ -37,8 +37,10 @@ void HorizontalRow(const std::uint8_t* HWY_RESTRICT in, const ResizeTaps& taps, 
 
 void PlainHorizontally(ImageView in, const ResizeTaps& taps, MutableImageView out) {
   for (int y = 0; y < in.height; ++y) {
-    if (in.channels == 1) HorizontalRow<1>(in.row(y), taps, 0, out.row(y));
-    else HorizontalRow<3>(in.row(y), taps, 0, out.row(y));
+    if (in.channels == 1)
+      HorizontalRow<1>(in.row(y), taps, 0, out.row(y));
+    else
+      HorizontalRow<3>(in.row(y), taps, 0, out.row(y));
   }
 }
 
@@ -112,7 +114,7 @@ int PackBlocks(const ResizeTaps& taps, int channels, int groups, std::uint8_t* m
     memory += sizeof(Block) + static_cast<std::size_t>(groups) * sizeof(Group);
     block->begin = x;
     block->count = taps.length - x < lanes ? taps.length - x : lanes;
-    const int a = taps.first[x], b = taps.first[x + block->count - 1]; // Monotone, falling where the row is mirrored.
+    const int a = taps.first[x], b = taps.first[x + block->count - 1];  // Monotone, falling where the row is mirrored.
     const int lowest = a < b ? a : b;
     block->base = lowest * channels;
     for (int i = 0; i < 16; ++i) {
@@ -121,7 +123,8 @@ int PackBlocks(const ResizeTaps& taps, int channels, int groups, std::uint8_t* m
       for (int g = 0; g < groups; ++g) {
         Digits digits;
         for (int t = 0; t < 4; ++t)
-          if (i < block->count && 4 * g + t < taps.count[at]) digits.Put(t, taps.weight[static_cast<std::ptrdiff_t>(at) * taps.stride + 4 * g + t]);
+          if (i < block->count && 4 * g + t < taps.count[at])
+            digits.Put(t, taps.weight[static_cast<std::ptrdiff_t>(at) * taps.stride + 4 * g + t]);
         for (int d = 0; d < 3; ++d) group[g].digits[d][i] = digits.part[d];
       }
     }
@@ -129,12 +132,13 @@ int PackBlocks(const ResizeTaps& taps, int channels, int groups, std::uint8_t* m
   return blocks;
 }
 
-template <int kChannels, int kGroups> // kGroups 0: any number.
+template <int kChannels, int kGroups>  // kGroups 0: any number.
 void BlockRow(const std::uint8_t* in, int bytes, int blocks, int groups_given, const std::uint8_t* packed, std::uint8_t* out) {
   const int groups = kGroups == 0 ? groups_given : kGroups;
   const __m512i half = _mm512_set1_epi32(kHalf), zero = _mm512_setzero_si512(), limit = _mm512_set1_epi32(255), one = _mm512_set1_epi8(1);
-  alignas(64) static constexpr std::uint8_t kPack[64] = {0,  1,  2,  4,  5,  6,  8,  9,  10, 12, 13, 14, 16, 17, 18, 20, 21, 22, 24, 25, 26, 28, 29, 30,
-                                                         32, 33, 34, 36, 37, 38, 40, 41, 42, 44, 45, 46, 48, 49, 50, 52, 53, 54, 56, 57, 58, 60, 61, 62};
+  alignas(64) static constexpr std::uint8_t kPack[64] = {0,  1,  2,  4,  5,  6,  8,  9,  10, 12, 13, 14, 16, 17, 18, 20,
+                                                         21, 22, 24, 25, 26, 28, 29, 30, 32, 33, 34, 36, 37, 38, 40, 41,
+                                                         42, 44, 45, 46, 48, 49, 50, 52, 53, 54, 56, 57, 58, 60, 61, 62};
   const __m512i pack = _mm512_load_si512(kPack);
   for (int b = 0; b < blocks; ++b) {
     const auto* block = reinterpret_cast<const Block*>(packed);
@@ -149,7 +153,8 @@ void BlockRow(const std::uint8_t* in, int bytes, int blocks, int groups_given, c
       const __mmask64 low = left >= 64 ? ~0ull : left <= 0 ? 0 : (1ull << left) - 1;
       const __mmask64 high = left >= 128 ? ~0ull : left <= 64 ? 0 : (1ull << (left - 64)) - 1;
       const __m512i window0 = _mm512_maskz_loadu_epi8(low, in + at), window1 = _mm512_maskz_loadu_epi8(high, in + at + 64);
-      const __m512i digits[3] = {_mm512_load_si512(group[g].digits[0]), _mm512_load_si512(group[g].digits[1]), _mm512_load_si512(group[g].digits[2])};
+      const __m512i digits[3] = {_mm512_load_si512(group[g].digits[0]), _mm512_load_si512(group[g].digits[1]),
+                                 _mm512_load_si512(group[g].digits[2])};
       __m512i where = index;
       for (int c = 0; c < kChannels; ++c) {
         const __m512i taps = _mm512_permutex2var_epi8(window0, where, window1);
@@ -175,7 +180,10 @@ void BlockRow(const std::uint8_t* in, int bytes, int blocks, int groups_given, c
 void Horizontally(ImageView in, const ResizeTaps& taps, MutableImageView out) {
   const int groups = (MostTaps(taps) + 3) / 4;
   const int blocks = PackBlocks(taps, in.channels, groups, taps.packed);
-  const auto row = in.channels == 1 ? (groups == 1 ? BlockRow<1, 1> : BlockRow<1, 0>) : groups == 1 ? BlockRow<3, 1> : groups == 2 ? BlockRow<3, 2> : BlockRow<3, 0>;
+  const auto row = in.channels == 1 ? (groups == 1 ? BlockRow<1, 1> : BlockRow<1, 0>)
+                   : groups == 1    ? BlockRow<3, 1>
+                   : groups == 2    ? BlockRow<3, 2>
+                                    : BlockRow<3, 0>;
   for (int y = 0; y < in.height; ++y) row(in.row(y), in.width * in.channels, blocks, groups, taps.packed, out.row(y));
 }
 
@@ -192,14 +200,14 @@ void Row(const std::uint8_t* first_row, std::ptrdiff_t stride, const std::int32_
     for (auto& quarter : sums) quarter[0] = half, quarter[1] = zero, quarter[2] = zero;
     for (int g = 0; g < groups; ++g) {
       __m512i rows[4];
-      for (int t = 0; t < 4; ++t) { // Rows beyond the last have weight 0: the last one stands in.
+      for (int t = 0; t < 4; ++t) {  // Rows beyond the last have weight 0: the last one stands in.
         const int j = 4 * g + t < count ? 4 * g + t : count - 1;
         rows[t] = _mm512_maskz_loadu_epi8(valid, first_row + j * stride + x);
       }
       const __m512i low01 = _mm512_unpacklo_epi8(rows[0], rows[1]), high01 = _mm512_unpackhi_epi8(rows[0], rows[1]);
       const __m512i low23 = _mm512_unpacklo_epi8(rows[2], rows[3]), high23 = _mm512_unpackhi_epi8(rows[2], rows[3]);
-      const __m512i taps[4] = {_mm512_unpacklo_epi16(low01, low23), _mm512_unpackhi_epi16(low01, low23), _mm512_unpacklo_epi16(high01, high23),
-                               _mm512_unpackhi_epi16(high01, high23)};
+      const __m512i taps[4] = {_mm512_unpacklo_epi16(low01, low23), _mm512_unpackhi_epi16(low01, low23),
+                               _mm512_unpacklo_epi16(high01, high23), _mm512_unpackhi_epi16(high01, high23)};
       for (int d = 0; d < 3; ++d) {
         const __m512i digit = _mm512_set1_epi32(static_cast<std::int32_t>(digits[g].part[d]));
         for (int q = 0; q < 4; ++q) sums[q][d] = _mm512_dpbusd_epi32(sums[q][d], taps[q], digit);
@@ -238,10 +246,12 @@ void PackPixels(const ResizeTaps& taps, int groups, PixelGroup* packed) {
 }
 
 HWY_INLINE __m128i Pixel(const std::uint8_t* from, int groups, const PixelGroup* w) {
-  const __m256i spread = _mm256_setr_epi8(0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1, 6, -1, 9, -1, 7, -1, 10, -1, 8, -1, 11, -1, -1, -1, -1, -1);
+  const __m256i spread = _mm256_setr_epi8(0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1, 6, -1, 9, -1, 7, -1, 10, -1, 8, -1, 11,
+                                          -1, -1, -1, -1, -1);
   __m256i high = _mm256_setzero_si256(), low = high;
   for (int g = 0; g < groups; ++g) {
-    const __m256i v = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from + 12 * g))), spread);
+    const __m256i v =
+        _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from + 12 * g))), spread);
     high = _mm256_add_epi32(high, _mm256_madd_epi16(v, _mm256_load_si256(reinterpret_cast<const __m256i*>(w[g].high))));
     low = _mm256_add_epi32(low, _mm256_madd_epi16(v, _mm256_load_si256(reinterpret_cast<const __m256i*>(w[g].low))));
   }
@@ -255,7 +265,7 @@ void PixelRow(const std::uint8_t* in, int safe, const ResizeTaps& taps, int grou
   const int groups = kGroups == 0 ? groups_given : kGroups;
   const __m128i pack = _mm_setr_epi8(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1);
   int x = 0;
-  for (; x + 6 <= safe; x += 4) { // Each store covers 16 bytes, of which 12 are meant.
+  for (; x + 6 <= safe; x += 4) {  // Each store covers 16 bytes, of which 12 are meant.
     __m128i v[4];
     for (int i = 0; i < 4; ++i) v[i] = Pixel(in + 3 * taps.first[x + i], groups, packed + static_cast<std::ptrdiff_t>(x + i) * groups);
     const __m128i bytes = _mm_packus_epi16(_mm_packs_epi32(v[0], v[1]), _mm_packs_epi32(v[2], v[3]));
@@ -276,10 +286,14 @@ void Horizontally(ImageView in, const ResizeTaps& taps, MutableImageView out) {
   for (int y = 0; y < in.height; ++y) {
     // Within the picture's rows a load may run into the next row.
     const bool last = y == in.height - 1 || in.stride_bytes < 16 + 12 * groups;
-    if (last && mirrored) HorizontalRow<3>(in.row(y), taps, 0, out.row(y));
-    else if (groups == 1) PixelRow<1>(in.row(y), last ? safe : taps.length, taps, groups, packed, out.row(y));
-    else if (groups == 2) PixelRow<2>(in.row(y), last ? safe : taps.length, taps, groups, packed, out.row(y));
-    else PixelRow<0>(in.row(y), last ? safe : taps.length, taps, groups, packed, out.row(y));
+    if (last && mirrored)
+      HorizontalRow<3>(in.row(y), taps, 0, out.row(y));
+    else if (groups == 1)
+      PixelRow<1>(in.row(y), last ? safe : taps.length, taps, groups, packed, out.row(y));
+    else if (groups == 2)
+      PixelRow<2>(in.row(y), last ? safe : taps.length, taps, groups, packed, out.row(y));
+    else
+      PixelRow<0>(in.row(y), last ? safe : taps.length, taps, groups, packed, out.row(y));
   }
 }
 
@@ -290,11 +304,17 @@ void Row(const std::uint8_t* first_row, std::ptrdiff_t stride, const std::int32_
     __m256i high[4] = {zero, zero, zero, zero}, low[4] = {half, half, half, half};
     for (int j = 0; j < count; j += 2) {
       const Halves a(weight[j]), b(j + 1 < count ? weight[j + 1] : 0);
-      const auto pair = [](std::int16_t first, std::int16_t second) { return _mm256_set1_epi32(static_cast<std::uint16_t>(first) | static_cast<std::int32_t>(static_cast<std::uint32_t>(static_cast<std::uint16_t>(second)) << 16)); };
+      const auto pair = [](std::int16_t first, std::int16_t second) {
+        return _mm256_set1_epi32(static_cast<std::uint16_t>(first) |
+                                 static_cast<std::int32_t>(static_cast<std::uint32_t>(static_cast<std::uint16_t>(second)) << 16));
+      };
       const __m256i kh = pair(a.high, b.high), kl = pair(a.low, b.low);
-      const auto row = [&](int i) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(first_row + (i < count ? i : count - 1) * stride + x)); };
+      const auto row = [&](int i) {
+        return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(first_row + (i < count ? i : count - 1) * stride + x));
+      };
       const __m256i r0 = row(j), r1 = row(j + 1), lower = _mm256_unpacklo_epi8(r0, r1), upper = _mm256_unpackhi_epi8(r0, r1);
-      const __m256i taps[4] = {_mm256_unpacklo_epi8(lower, zero), _mm256_unpackhi_epi8(lower, zero), _mm256_unpacklo_epi8(upper, zero), _mm256_unpackhi_epi8(upper, zero)};
+      const __m256i taps[4] = {_mm256_unpacklo_epi8(lower, zero), _mm256_unpackhi_epi8(lower, zero), _mm256_unpacklo_epi8(upper, zero),
+                               _mm256_unpackhi_epi8(upper, zero)};
       for (int q = 0; q < 4; ++q) {
         high[q] = _mm256_add_epi32(high[q], _mm256_madd_epi16(taps[q], kh));
         low[q] = _mm256_add_epi32(low[q], _mm256_madd_epi16(taps[q], kl));

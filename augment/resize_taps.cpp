@@ -40,10 +40,14 @@ double lanczos_weight(double x) { return x >= -3.0 && x < 3.0 ? sinc(x) * sinc(x
 
 double support_of(Filter filter) {
   switch (filter) {
-    case Filter::box: return 0.5;
-    case Filter::bicubic: return 2.0;
-    case Filter::lanczos: return 3.0;
-    default: return 1.0;
+    case Filter::box:
+      return 0.5;
+    case Filter::bicubic:
+      return 2.0;
+    case Filter::lanczos:
+      return 3.0;
+    default:
+      return 1.0;
   }
 }
 
@@ -81,8 +85,9 @@ void fill(const Weight& weight_at, int in_length, double b0, double scale, doubl
 
 std::size_t taps_words(double box_length, int out_length, Filter filter, bool antialias) {
   const auto stride = static_cast<std::size_t>(stride_of(box_length, out_length, filter, antialias));
-  const std::size_t groups = (stride + 3) / 4, packed_words = static_cast<std::size_t>(out_length) * (32 + 48 * groups) + 128; // One output a block at the worst.
-  return static_cast<std::size_t>(out_length) * (stride + 2) + 2 * stride + 2 + packed_words; // 2 strides: doubles in use while filling.
+  const std::size_t groups = (stride + 3) / 4,
+                    packed_words = static_cast<std::size_t>(out_length) * (32 + 48 * groups) + 128;  // One output a block at the worst.
+  return static_cast<std::size_t>(out_length) * (stride + 2) + 2 * stride + 2 + packed_words;  // 2 strides: doubles in use while filling.
 }
 
 ResizeTaps fill_taps(int in_length, float b0, float b1, int out_length, Filter filter, bool antialias, int begin, int length,
@@ -100,11 +105,20 @@ ResizeTaps fill_taps(int in_length, float b0, float b1, int out_length, Filter f
   taps.packed = reinterpret_cast<std::uint8_t*>((end + 63) / 64 * 64);
   const double support = support_of(filter), widened = antialias ? std::max(scale, 1.0) : 1.0;
   switch (filter) {
-    case Filter::box: fill(box_weight, in_length, b0, scale, widened, support, begin, taps, values); break;
-    case Filter::hamming: fill(hamming_weight, in_length, b0, scale, widened, support, begin, taps, values); break;
-    case Filter::bicubic: fill(bicubic_weight, in_length, b0, scale, widened, support, begin, taps, values); break;
-    case Filter::lanczos: fill(lanczos_weight, in_length, b0, scale, widened, support, begin, taps, values); break;
-    default: fill(bilinear_weight, in_length, b0, scale, widened, support, begin, taps, values);
+    case Filter::box:
+      fill(box_weight, in_length, b0, scale, widened, support, begin, taps, values);
+      break;
+    case Filter::hamming:
+      fill(hamming_weight, in_length, b0, scale, widened, support, begin, taps, values);
+      break;
+    case Filter::bicubic:
+      fill(bicubic_weight, in_length, b0, scale, widened, support, begin, taps, values);
+      break;
+    case Filter::lanczos:
+      fill(lanczos_weight, in_length, b0, scale, widened, support, begin, taps, values);
+      break;
+    default:
+      fill(bilinear_weight, in_length, b0, scale, widened, support, begin, taps, values);
   }
   return taps;
 }

@@ -31,13 +31,22 @@ std::array<std::uint8_t, 3> timm_fill(const Rgb& mean) {
 
 std::vector<Operation> timm_train(const TimmTrainOptions& o) {
   std::vector<Operation> list;
-  if (o.small_images) list.push_back(RandomCrop{.size = o.size, .padding = 4});
-  else list.push_back(RandomResizedCrop{.size = o.size, .scale = o.scale, .ratio = o.ratio, .filter = o.filter, .random_filter = o.random_filter, .antialias = o.antialias});
+  if (o.small_images)
+    list.push_back(RandomCrop{.size = o.size, .padding = 4});
+  else
+    list.push_back(RandomResizedCrop{.size = o.size,
+                                     .scale = o.scale,
+                                     .ratio = o.ratio,
+                                     .filter = o.filter,
+                                     .random_filter = o.random_filter,
+                                     .antialias = o.antialias});
   if (o.hflip > 0) list.push_back(RandomHorizontalFlip{o.hflip});
   if (o.vflip > 0) list.push_back(RandomVerticalFlip{o.vflip});
   bool jitter = !o.color_jitter.empty();
   if (!o.auto_augment.empty()) {
-    if (o.auto_augment.rfind("rand", 0) != 0) throw Error(ErrorKind::usage, "timm-train: auto_augment '" + o.auto_augment + "' does not begin with 'rand'", "of timm's policies Millrace has RandAugment");
+    if (o.auto_augment.rfind("rand", 0) != 0)
+      throw Error(ErrorKind::usage, "timm-train: auto_augment '" + o.auto_augment + "' does not begin with 'rand'",
+                  "of timm's policies Millrace has RandAugment");
     list.push_back(TimmRandAugment{.config = o.auto_augment, .mean = o.mean, .filter = o.filter, .random_filter = o.random_filter});
     jitter = jitter && (o.force_color_jitter || o.auto_augment.find("3a") != std::string::npos);
   }
@@ -57,10 +66,13 @@ std::vector<Operation> timm_eval(const TimmEvalOptions& o) {
     CenterCrop crop{.size = o.size};
     switch (o.crop_mode) {
       case TimmCropMode::center:
-        if (scaled.width == scaled.height) resize.shorter = scaled.width;
-        else resize.fit = Resize::Fit::cover;
+        if (scaled.width == scaled.height)
+          resize.shorter = scaled.width;
+        else
+          resize.fit = Resize::Fit::cover;
         break;
-      case TimmCropMode::squash: break;
+      case TimmCropMode::squash:
+        break;
       case TimmCropMode::border:
         resize.fit = Resize::Fit::contain;
         crop.fill = timm_fill(o.mean);

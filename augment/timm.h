@@ -12,19 +12,19 @@ struct TimmTrainOptions {
   Size size{224, 224};
   Range scale{0.08, 1.0}, ratio{3.0 / 4.0, 4.0 / 3.0};
   double hflip = 0.5, vflip = 0;
-  std::string auto_augment = "rand-m9-mstd0.5-inc1"; ///< Empty: none.
+  std::string auto_augment = "rand-m9-mstd0.5-inc1";  ///< Empty: none.
   Filter filter = Filter::bicubic;
-  bool random_filter = false;               ///< timm's interpolation = "random": bilinear or bicubic, 1/2 each.
+  bool random_filter = false;  ///< timm's interpolation = "random": bilinear or bicubic, 1/2 each.
   bool antialias = true;
-  std::vector<double> color_jitter{0.4};    ///< 1 value for brightness, contrast and saturation; 3; or 4 with hue. Empty: none.
-  bool force_color_jitter = false;          ///< Jitter is left out beside RandAugment unless forced, or the string holds "3a".
+  std::vector<double> color_jitter{0.4};  ///< 1 value for brightness, contrast and saturation; 3; or 4 with hue. Empty: none.
+  bool force_color_jitter = false;        ///< Jitter is left out beside RandAugment unless forced, or the string holds "3a".
   double grayscale_prob = 0;
   Rgb mean = kImagenetMean, std = kImagenetStd;
   double re_prob = 0;
   RandomErasing::Value re_mode = RandomErasing::Value::constant;
   int re_count = 1;
-  bool small_images = false;                ///< The rule of DeiT, Swin and ConvNeXt for 32 x 32: RandomCrop(size, padding 4).
-  bool normalize = true;                    ///< False for u8 rows: the device does it (re_prob must be 0).
+  bool small_images = false;  ///< The rule of DeiT, Swin and ConvNeXt for 32 x 32: RandomCrop(size, padding 4).
+  bool normalize = true;      ///< False for u8 rows: the device does it (re_prob must be 0).
 };
 /// Errors: Error(usage).
 std::vector<Operation> timm_train(const TimmTrainOptions& options);
@@ -38,7 +38,7 @@ struct TimmEvalOptions {
   TimmCropMode crop_mode = TimmCropMode::center;
   Filter filter = Filter::bicubic;
   Rgb mean = kImagenetMean, std = kImagenetStd;
-  bool small_images = false;                ///< Neither resized nor cropped.
+  bool small_images = false;  ///< Neither resized nor cropped.
   bool normalize = true;
 };
 /// Errors: Error(usage).

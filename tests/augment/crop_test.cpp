@@ -21,7 +21,8 @@ TEST(Flip, MirrorsEveryWidthInPlaceAndNot) {
         flip_horizontal(same.view(), same.edit());
         ASSERT_EQ(out.pixels, same.pixels) << width;
         for (int x = 0; x < width; ++x)
-          for (int c = 0; c < channels; ++c) ASSERT_EQ(out.view().row(1)[x * channels + c], in.view().row(1)[(width - 1 - x) * channels + c]) << width;
+          for (int c = 0; c < channels; ++c)
+            ASSERT_EQ(out.view().row(1)[x * channels + c], in.view().row(1)[(width - 1 - x) * channels + c]) << width;
       }
   }
 }

@@ -17,8 +17,10 @@ cv::Mat gradient(int type) {
   cv::Mat m(13, 21, type);
   for (int y = 0; y < m.rows; ++y)
     for (int x = 0; x < m.cols * m.channels(); ++x) {
-      if (m.depth() == CV_16U) m.ptr<std::uint16_t>(y)[x] = static_cast<std::uint16_t>(x * 977 + y * 3001);
-      else m.ptr<std::uint8_t>(y)[x] = static_cast<std::uint8_t>(x * 7 + y * 11);
+      if (m.depth() == CV_16U)
+        m.ptr<std::uint16_t>(y)[x] = static_cast<std::uint16_t>(x * 977 + y * 3001);
+      else
+        m.ptr<std::uint8_t>(y)[x] = static_cast<std::uint8_t>(x * 7 + y * 11);
     }
   return m;
 }
@@ -26,7 +28,7 @@ cv::Mat gradient(int type) {
 Bytes encode(const char* extension, const cv::Mat& m) {
   Bytes bytes;
   std::vector<int> options;
-  if (std::strcmp(extension, ".webp") == 0) options = {cv::IMWRITE_WEBP_QUALITY, 101}; // Above 100: lossless.
+  if (std::strcmp(extension, ".webp") == 0) options = {cv::IMWRITE_WEBP_QUALITY, 101};  // Above 100: lossless.
   EXPECT_TRUE(cv::imencode(extension, m, bytes, options));
   return bytes;
 }
@@ -72,7 +74,8 @@ TEST_P(CvDecoder, HeadersOfAnyBytesAreReadOrRefused) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Formats, CvDecoder, testing::Values(".png", ".bmp", ".webp"), [](const auto& param) { return std::string(param.param + 1); });
+INSTANTIATE_TEST_SUITE_P(Formats, CvDecoder, testing::Values(".png", ".bmp", ".webp"),
+                         [](const auto& param) { return std::string(param.param + 1); });
 
 TEST(PngDecoder, AlphaIsDroppedWithoutCompositing) {
   const cv::Mat m = gradient(CV_8UC4);

@@ -29,16 +29,26 @@ std::vector<Named> recipes() {
   const RandomResizedCrop bilinear{.size = s}, sampled{.size = s, .antialias = false};
   const RandomHorizontalFlip flip;
   const RandomVerticalFlip vertical;
-  const RandomAffine affine{.degrees = {-180, 180}, .translate = {{.2, .2}}, .scale = Range{.5, 2}, .shear = {20}, .filter = Filter::bicubic, .fill = kFill};
+  const RandomAffine affine{
+      .degrees = {-180, 180}, .translate = {{.2, .2}}, .scale = Range{.5, 2}, .shear = {20}, .filter = Filter::bicubic, .fill = kFill};
   return {
       {"timm", timm_train({.size = s, .auto_augment = "rand-m9-n4-p1-mstd0.5-inc1", .random_filter = true, .normalize = false}), mean},
-      {"timm 3a", timm_train({.size = s, .vflip = .5, .auto_augment = "rand-t3a-n3-p1", .color_jitter = {.4, .4, .4, .1}, .grayscale_prob = .2, .normalize = false}), mean},
+      {"timm 3a",
+       timm_train({.size = s,
+                   .vflip = .5,
+                   .auto_augment = "rand-t3a-n3-p1",
+                   .color_jitter = {.4, .4, .4, .1},
+                   .grayscale_prob = .2,
+                   .normalize = false}),
+       mean},
       {"crop, flips", {bilinear, flip, vertical}},
       {"sampled crop, flips", {sampled, flip, vertical}},
       {"pillow 13", {RandomResizedCrop{.size = {40, 12}, .filter = Filter::bicubic}, flip}, {}, PassOrder::pillow13},
       {"shorter side, centre", {Resize{.shorter = 44, .filter = Filter::bicubic}, CenterCrop{s}, flip, vertical}},
       {"flips, resize, crop", {flip, vertical, Resize{.size = {50, 47}, .filter = Filter::lanczos}, RandomCrop{.size = s}, flip}},
-      {"resize, flip, crop", {Resize{.size = {50, 47}, .filter = Filter::hamming}, flip, vertical, RandomCrop{.size = s, .padding = 2, .fill = kFill}}, kFill},
+      {"resize, flip, crop",
+       {Resize{.size = {50, 47}, .filter = Filter::hamming}, flip, vertical, RandomCrop{.size = s, .padding = 2, .fill = kFill}},
+       kFill},
       {"padded crop", {RandomCrop{.size = s, .padding = 20, .fill = kFill}, flip, vertical}, kFill},
       {"padded crop, resize", {RandomCrop{.size = {60, 60}, .padding = 30, .fill = kFill}, Resize{.size = s}, flip}, kFill},
       {"reflected crop", {RandomCrop{.size = s, .padding = 11, .pad_mode = PadMode::reflect}, vertical}},
@@ -48,7 +58,10 @@ std::vector<Named> recipes() {
       {"box", {Resize{.size = s, .filter = Filter::box}}},
       {"affine", {bilinear, affine}, kFill},
       {"jitter", {RandomCrop{.size = s, .padding = 4}, jitter}},
-      {"jitter, rotation, trivial", {bilinear, jitter, RandomRotation{.degrees = {-200, 200}, .fill = kFill}, TrivialAugmentWide{.filter = Filter::bilinear, .fill = kFill}}, kFill},
+      {"jitter, rotation, trivial",
+       {bilinear, jitter, RandomRotation{.degrees = {-200, 200}, .fill = kFill},
+        TrivialAugmentWide{.filter = Filter::bilinear, .fill = kFill}},
+       kFill},
       {"torchvision", {bilinear, RandAugment{.num_ops = 5, .magnitude = 20, .fill = kFill}, AutoAugment{.fill = kFill}}, kFill},
       {"border", timm_eval({.size = s, .crop_mode = TimmCropMode::border, .normalize = false}), mean},
       {"squash", timm_eval({.size = s, .crop_mode = TimmCropMode::squash, .normalize = false}), mean},
@@ -87,8 +100,10 @@ std::vector<std::uint8_t> in_format(const Picture& p, Dtype dtype, Layout layout
       const std::uint8_t v = p.pixels[i * channels + c];
       const std::size_t at = layout == Layout::nhwc ? i * channels + c : c * pixels + i;
       const float f = static_cast<float>(v) / 255.0f;
-      if (dtype == Dtype::f32) std::memcpy(&bytes[4 * at], &f, 4);
-      else bytes[at] = v;
+      if (dtype == Dtype::f32)
+        std::memcpy(&bytes[4 * at], &f, 4);
+      else
+        bytes[at] = v;
     }
   return bytes;
 }
@@ -102,19 +117,21 @@ class Fused : public testing::TestWithParam<Case> {};
 TEST_P(Fused, EqualsOneOperationAfterTheOther) {
   const Named named = recipes()[GetParam().recipe];
   const int channels = GetParam().channels;
-  for (const auto& [dtype, layout] : {std::pair{Dtype::u8, Layout::nhwc}, {Dtype::u8, Layout::nchw}, {Dtype::f32, Layout::nchw}, {Dtype::f32, Layout::nhwc}}) {
+  for (const auto& [dtype, layout] :
+       {std::pair{Dtype::u8, Layout::nhwc}, {Dtype::u8, Layout::nchw}, {Dtype::f32, Layout::nchw}, {Dtype::f32, Layout::nhwc}}) {
     Runner run(named, channels, dtype, layout);
     for (std::uint64_t sample = 0; sample < 12; ++sample) {
       const Size sizes[] = {{61, 47}, {97, 130}, {40, 36}, {300, 41}};
       const Picture source = make_picture(sizes[sample % 4], channels, sample);
       const auto draw = run.recipe().draw({source.size, channels}, {.seed = 5, .sample = sample});
-      if (!draw) continue; // A crop larger than this picture: refused, tested elsewhere.
+      if (!draw) continue;  // A crop larger than this picture: refused, tested elsewhere.
       const ForcedLevel scalar(Level::scalar);
       const auto expected = in_format(reference_result(*draw, source, named.pass_order, named.fill), dtype, layout);
       for (const Level level : {Level::scalar, Level::avx2, Level::avx512}) {
         if (!supports(level)) continue;
         const ForcedLevel forced(level);
-        ASSERT_EQ(run.row(source, *draw), expected) << named.name << ", sample " << sample << ", " << name_of(level) << ": " << run.recipe().describe(*draw);
+        ASSERT_EQ(run.row(source, *draw), expected)
+            << named.name << ", sample " << sample << ", " << name_of(level) << ": " << run.recipe().describe(*draw);
       }
     }
   }

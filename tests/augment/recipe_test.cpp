@@ -30,7 +30,8 @@ TEST(Recipe, NormalisesToTheDefinitionOnEveryLevel) {
   for (const Level level : {Level::scalar, Level::avx2, Level::avx512}) {
     if (!supports(level)) continue;
     const ForcedLevel forced(level);
-    for (const auto& [mean, std] : {std::pair{0.1307, 0.3081}, {0.485, 0.229}, {0.456, 0.224}, {0.406, 0.225}, {0.5, 0.5}, {0.2860, 0.3530}, {0.0, 1.0}}) {
+    for (const auto& [mean, std] :
+         {std::pair{0.1307, 0.3081}, {0.485, 0.229}, {0.456, 0.224}, {0.406, 0.225}, {0.5, 0.5}, {0.2860, 0.3530}, {0.0, 1.0}}) {
       const auto recipe = compile({Normalize{{mean}, {std}}}, kDigits);
       std::vector<std::uint8_t> pixels(784);
       for (std::size_t i = 0; i < 784; ++i) pixels[i] = static_cast<std::uint8_t>(i);
@@ -38,7 +39,8 @@ TEST(Recipe, NormalisesToTheDefinitionOnEveryLevel) {
       Scratch scratch;
       const auto draw = recipe->draw({{28, 28}, 1}, {});
       ASSERT_TRUE(draw && recipe->apply(*draw, {{28, 28}, 1}, {pixels.data(), 28, 28, 1, 28}, row.data(), scratch));
-      for (std::size_t i = 0; i < 784; ++i) ASSERT_EQ(row[i], (static_cast<float>(pixels[i]) / 255.0f - static_cast<float>(mean)) / static_cast<float>(std));
+      for (std::size_t i = 0; i < 784; ++i)
+        ASSERT_EQ(row[i], (static_cast<float>(pixels[i]) / 255.0f - static_cast<float>(mean)) / static_cast<float>(std));
     }
   }
 }
@@ -46,13 +48,15 @@ TEST(Recipe, NormalisesToTheDefinitionOnEveryLevel) {
 TEST(Recipe, MisuseIsToldWithTheOperation) {
   EXPECT_THAT(error_of({RandomHorizontalFlip{}}, kVarying), HasSubstr("no operation fixes"));
   EXPECT_THAT(error_of({RandomCrop{.size = {40, 40}, .padding = 2}}, kDigits), HasSubstr("augment[0] RandomCrop: size 40 x 40 exceeds"));
-  EXPECT_THAT(error_of({Normalize{{0.5}, {0.5}}, RandomHorizontalFlip{}}, kDigits), HasSubstr("augment[1] RandomHorizontalFlip: comes after Normalize"));
+  EXPECT_THAT(error_of({Normalize{{0.5}, {0.5}}, RandomHorizontalFlip{}}, kDigits),
+              HasSubstr("augment[1] RandomHorizontalFlip: comes after Normalize"));
   EXPECT_THAT(error_of({Normalize{{0.5}, {0}}}, kDigits), HasSubstr("std must be positive"));
   EXPECT_THAT(error_of({Normalize{{0.5, 0.5}, {1, 1}}}, kDigits), HasSubstr("take 1 or 1 values"));
   EXPECT_THAT(error_of({RandomHorizontalFlip{1.5}}, kDigits), HasSubstr("not within 0 .. 1"));
   EXPECT_THAT(error_of({RandomAffine{.degrees = {3, -3}}}, kDigits), HasSubstr("degrees"));
   EXPECT_THAT(error_of({RandomAffine{.shear = {1, 2, 3}}}, kDigits), HasSubstr("shear takes"));
-  EXPECT_THAT(error_of({TimmRandAugment{.config = "rand-m9.5"}}, kDigits), HasSubstr("augment[0] TimmRandAugment: RandAugment string 'rand-m9.5', token 'm9.5'"));
+  EXPECT_THAT(error_of({TimmRandAugment{.config = "rand-m9.5"}}, kDigits),
+              HasSubstr("augment[0] TimmRandAugment: RandAugment string 'rand-m9.5', token 'm9.5'"));
   EXPECT_THAT(error_of({TimmRandAugment{.config = "rand-n17"}}, kDigits), HasSubstr("the limit is 16"));
   EXPECT_THAT(error_of({RandAugment{.magnitude = 31}}, kDigits), HasSubstr("not one of 31 bins"));
   const RecipeOptions bytes{.channels = 1, .input = {28, 28}, .dtype = Dtype::u8};
@@ -86,7 +90,9 @@ TEST(Recipe, DrawsDependOnKeyAndSizeOnly) {
 TEST(Recipe, AnOperationsDrawsDoNotShiftAnothers) {
   const RngKey key{.seed = 9, .sample = 77};
   const auto alone = compile({RandomResizedCrop{.size = {64, 64}}, RandomHorizontalFlip{}}, kVarying)->draw({{500, 375}, 3}, key);
-  const auto followed = compile({RandomResizedCrop{.size = {64, 64}}, RandomHorizontalFlip{}, ColorJitter{.brightness = Range{.5, 1.5}}}, kVarying)->draw({{500, 375}, 3}, key);
+  const auto followed =
+      compile({RandomResizedCrop{.size = {64, 64}}, RandomHorizontalFlip{}, ColorJitter{.brightness = Range{.5, 1.5}}}, kVarying)
+          ->draw({{500, 375}, 3}, key);
   EXPECT_EQ(alone->framing.roi, followed->framing.roi);
   EXPECT_EQ(alone->framing.flip_horizontal, followed->framing.flip_horizontal);
 }
@@ -118,7 +124,7 @@ TEST(Recipe, ErasingOverwritesItsBoxWithNoiseOfItsOwn) {
   int changed = 0;
   for (std::size_t i = 0; i < 1024; ++i)
     for (std::size_t c = 0; c < 3; ++c) {
-      EXPECT_EQ(planar[c * 1024 + i], interleaved[3 * i + c]); // The layout does not change what is drawn.
+      EXPECT_EQ(planar[c * 1024 + i], interleaved[3 * i + c]);  // The layout does not change what is drawn.
       changed += planar[c * 1024 + i] != 128.0f / 255.0f;
     }
   EXPECT_GT(changed, 3 * 15);

@@ -51,7 +51,8 @@ TEST(SampledResize, FollowsItsDefinitionOnEveryLevel) {
           Scratch scratch;
           Picture out(to, channels);
           resize(in.view(), {.filter = Filter::bilinear, .antialias = false}, out.edit(), scratch);
-          ASSERT_EQ(out.pixels, expected.pixels) << from.width << "x" << from.height << " to " << to.width << "x" << to.height << " " << name_of(level);
+          ASSERT_EQ(out.pixels, expected.pixels)
+              << from.width << "x" << from.height << " to " << to.width << "x" << to.height << " " << name_of(level);
         }
       }
 }
@@ -73,7 +74,8 @@ TEST(Resize, EveryLevelAgreesWithTheScalarOneForAllFiltersAndBoxes) {
             resize(in.view(), box, {.filter = filter, .pass_order = PassOrder::pillow13}, part.edit(), scratch);
             whole.pixels.insert(whole.pixels.end(), part.pixels.begin(), part.pixels.end());
             if (level == Level::scalar) expected = whole.pixels;
-            ASSERT_EQ(whole.pixels, expected) << from.width << "x" << from.height << " to " << to.width << "x" << to.height << " " << name_of(level);
+            ASSERT_EQ(whole.pixels, expected) << from.width << "x" << from.height << " to " << to.width << "x" << to.height << " "
+                                              << name_of(level);
           }
         }
 }

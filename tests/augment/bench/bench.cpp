@@ -22,11 +22,12 @@ std::vector<std::uint8_t> picture(Size size, int channels) {
   for (int y = 0, i = 0; y < size.height; ++y)
     for (int x = 0; x < size.width; ++x)
       for (int c = 0; c < channels; ++c, ++i)
-        pixels[static_cast<std::size_t>(i)] = static_cast<std::uint8_t>((x * 3 + y * 2 + c * 40 + static_cast<int>(rng.next32() % 24)) / 2 % 256);
+        pixels[static_cast<std::size_t>(i)] =
+            static_cast<std::uint8_t>((x * 3 + y * 2 + c * 40 + static_cast<int>(rng.next32() % 24)) / 2 % 256);
   return pixels;
 }
 
-std::vector<std::uint8_t> digit() { // Mostly black, as MNIST is.
+std::vector<std::uint8_t> digit() {  // Mostly black, as MNIST is.
   auto pixels = picture({28, 28}, 1);
   for (int i = 0; i < 784; ++i)
     if (const int x = i % 28, y = i / 28; std::abs(x - 14) > 3 || y < 5 || y > 22) pixels[static_cast<std::size_t>(i)] = 0;
@@ -74,7 +75,8 @@ void run(const Bench& b) {
           const Roi r = draw->framing.roi;
           const int left = std::max(0, r.left), top = std::max(0, r.top);
           const Roi inside{left, top, std::min(b.size.width, r.left + r.width) - left, std::min(b.size.height, r.top + r.height) - top};
-          (void)recipe->apply(*draw, info, view.crop(inside), base + (static_cast<std::size_t>(i) % 64) * recipe->format().bytes(), scratch);
+          (void)recipe->apply(*draw, info, view.crop(inside), base + (static_cast<std::size_t>(i) % 64) * recipe->format().bytes(),
+                              scratch);
         }
       },
       b.count, best);

@@ -19,7 +19,8 @@ struct Call {
   Fill fill() {
     Fill f{};
     for (int c = 0; c < 3; ++c)
-      if (const std::string key = std::string("fill").append(1, static_cast<char>('0' + c)); p.has(key)) f[static_cast<std::size_t>(c)] = static_cast<std::uint8_t>(p.integer(key));
+      if (const std::string key = std::string("fill").append(1, static_cast<char>('0' + c)); p.has(key))
+        f[static_cast<std::size_t>(c)] = static_cast<std::uint8_t>(p.integer(key));
     return f;
   }
   void map(Filter filter) {
@@ -96,7 +97,8 @@ bool run_operation(const std::string& op, GoldenParameters& p, ImageView in, Mut
 }
 
 bool in_place_allowed(const std::string& op) {
-  static const std::set<std::string> allowed{"invert", "autocontrast", "equalize", "posterize", "solarize", "solarize_add", "brightness", "contrast", "color", "hue"};
+  static const std::set<std::string> allowed{"invert",       "autocontrast", "equalize", "posterize", "solarize",
+                                             "solarize_add", "brightness",   "contrast", "color",     "hue"};
   return allowed.count(op) > 0;
 }
 

@@ -11,8 +11,10 @@ namespace {
 std::vector<std::string> split(const std::string& text, char at) {
   std::vector<std::string> parts(1);
   for (const char c : text) {
-    if (c == at) parts.emplace_back();
-    else parts.back() += c;
+    if (c == at)
+      parts.emplace_back();
+    else
+      parts.back() += c;
   }
   return parts;
 }
@@ -93,7 +95,9 @@ bool golden_folder_is_ours() {
   return other == nullptr || *other == '\0';
 }
 
-std::string golden_folder() { return golden_folder_is_ours() ? std::string(MILLRACE_SOURCE_DIR) + "/tests/golden" : std::getenv("MILLRACE_GOLDEN"); }
+std::string golden_folder() {
+  return golden_folder_is_ours() ? std::string(MILLRACE_SOURCE_DIR) + "/tests/golden" : std::getenv("MILLRACE_GOLDEN");
+}
 
 GoldenSet read_golden(const std::string& folder) {
   GoldenSet set;
@@ -102,8 +106,10 @@ GoldenSet read_golden(const std::string& folder) {
     set.images[f[0]] = {std::stoi(f[1]), std::stoi(f[2]), std::stoi(f[3]), images.take(f[4], f[5])};
   });
   each_line(folder + "/cases.csv", 12, [&](const auto& f) {
-    set.cases.push_back({std::stoi(f[0]), f[1], f[2], f[3], f[4], f[8], f[11], std::stoi(f[5]), std::stoi(f[6]), std::stoi(f[7]), expected.take(f[9], f[10])});
-    if (set.cases.back().number != static_cast<int>(set.cases.size()) - 1) throw std::runtime_error("case " + f[0] + " stands at another line");
+    set.cases.push_back({std::stoi(f[0]), f[1], f[2], f[3], f[4], f[8], f[11], std::stoi(f[5]), std::stoi(f[6]), std::stoi(f[7]),
+                         expected.take(f[9], f[10])});
+    if (set.cases.back().number != static_cast<int>(set.cases.size()) - 1)
+      throw std::runtime_error("case " + f[0] + " stands at another line");
     if (set.images.count(f[3]) == 0) throw std::runtime_error("case " + f[0] + " names an unknown image " + f[3]);
   });
   images.check_end();

@@ -9,7 +9,7 @@ namespace millrace::test {
 
 struct GoldenImage {
   int width = 0, height = 0, channels = 0;
-  std::vector<std::uint8_t> pixels; ///< Contiguous, interleaved.
+  std::vector<std::uint8_t> pixels;  ///< Contiguous, interleaved.
 };
 
 /// Parameters by name; `take` marks them as used, so that a key nobody knows is a failure.

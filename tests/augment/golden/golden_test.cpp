@@ -24,14 +24,20 @@ constexpr std::uint8_t kUntouched = 0xA5;
 class Picture {
  public:
   Picture(int width, int height, int channels, int gap)
-      : width_(width), height_(height), channels_(channels), stride_(width * channels + gap), bytes_(static_cast<std::size_t>(stride_) * static_cast<std::size_t>(height), kUntouched) {}
+      : width_(width),
+        height_(height),
+        channels_(channels),
+        stride_(width * channels + gap),
+        bytes_(static_cast<std::size_t>(stride_) * static_cast<std::size_t>(height), kUntouched) {}
   void fill(const std::vector<std::uint8_t>& pixels) {
-    for (int y = 0; y < height_; ++y) std::memcpy(bytes_.data() + y * stride_, pixels.data() + y * width_ * channels_, static_cast<std::size_t>(width_ * channels_));
+    for (int y = 0; y < height_; ++y)
+      std::memcpy(bytes_.data() + y * stride_, pixels.data() + y * width_ * channels_, static_cast<std::size_t>(width_ * channels_));
   }
   MutableImageView view() { return {bytes_.data(), width_, height_, channels_, stride_}; }
   std::vector<std::uint8_t> packed() const {
     std::vector<std::uint8_t> pixels;
-    for (int y = 0; y < height_; ++y) pixels.insert(pixels.end(), bytes_.begin() + y * stride_, bytes_.begin() + y * stride_ + width_ * channels_);
+    for (int y = 0; y < height_; ++y)
+      pixels.insert(pixels.end(), bytes_.begin() + y * stride_, bytes_.begin() + y * stride_ + width_ * channels_);
     return pixels;
   }
   bool gaps_untouched() const {
@@ -58,8 +64,9 @@ std::string difference(const GoldenCase& c, const std::vector<std::uint8_t>& got
     }
   if (count == 0 && got.size() == c.expected.size()) return {};
   std::ostringstream s;
-  s << "case " << c.number << " " << c.op << " on " << c.image << " (" << c.parameters << "): " << count << " bytes differ, at most by " << largest << ", first at x "
-    << first / c.channels % c.width << " y " << first / c.channels / c.width << " channel " << first % c.channels << "; " << got.size() << " bytes for " << c.expected.size();
+  s << "case " << c.number << " " << c.op << " on " << c.image << " (" << c.parameters << "): " << count << " bytes differ, at most by "
+    << largest << ", first at x " << first / c.channels % c.width << " y " << first / c.channels / c.width << " channel "
+    << first % c.channels << "; " << got.size() << " bytes for " << c.expected.size();
   return s.str();
 }
 
@@ -82,7 +89,8 @@ std::string check(const GoldenSet& set, const GoldenCase& c, int gap, bool in_pl
   const bool floats = c.dtype == "f32";
   if (c.tolerance != "exact" && c.tolerance.rfind("max_abs:", 0) != 0) return about(c) + "unknown tolerance " + c.tolerance;
   std::vector<float> values(floats ? image.pixels.size() : 0);
-  if (!run_operation(c.op, parameters, in.view(), in_place ? in.view() : out.view(), values.data(), scratch)) return "unknown operation " + c.op;
+  if (!run_operation(c.op, parameters, in.view(), in_place ? in.view() : out.view(), values.data(), scratch))
+    return "unknown operation " + c.op;
   if (const std::string keys = parameters.unread(); !keys.empty()) return about(c) + "unknown keys " + keys;
   if (floats) return float_difference(c, values);
   if (!in.gaps_untouched() || !out.gaps_untouched()) return about(c) + "bytes between rows were written";
