@@ -6,8 +6,8 @@ PRESET ?= release
 BUILD := build/$(PRESET)
 export MILLRACE_CUDA
 
-.PHONY: demo test build setup clean
-demo: build
+.PHONY: demo test build program setup clean
+demo: program
 	@$(BUILD)/millrace study experiments/specs/quickstart.toml --out out/quickstart
 
 test: build
@@ -16,6 +16,10 @@ test: build
 build: setup
 	@cmake/configure.sh $(PRESET)
 	@cmake --build --preset $(PRESET)
+
+program: setup
+	@cmake/configure.sh $(PRESET)
+	@cmake --build --preset $(PRESET) --target millrace millrace_train
 
 setup:
 	@cmake/setup.sh
