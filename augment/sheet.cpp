@@ -144,8 +144,7 @@ class Drawing {
     }
     const Size size = shown_size(cell.image, options_.side);
     shown(cell.image, size).copyTo(sheet_(cv::Rect(x, top, size.width, size.height)));
-    // Captions of a row begin on one line, whatever the pictures' heights.
-    draw_lines(wrap(ascii(cell.text), options_.side, kSmall), x, top + place.picture_height + 17, kGrey);
+    draw_lines(wrap(ascii(cell.text), options_.side, kSmall), x, top + size.height + 17, kGrey);
   }
   void draw_lines(const std::vector<std::string>& lines, int x, int baseline, const cv::Scalar& colour) {
     for (const std::string& line : lines) {

@@ -33,6 +33,16 @@ void bench_options(CLI::App& command, SpecArguments& a) {
   command.add_flag("--json", a.json, "the last line of stdout is one JSON object");
 }
 
+void view_options(CLI::App& command, SpecArguments& a) {
+  spec_options(command, a);
+  command.add_option("--out", a.out, "the sheet (default: sheet.png)")->type_name("FILE.png");
+  command.add_option("--samples", a.samples, "rows: the first samples of the first epoch (6)")->type_name("N")->check(CLI::Range(0, 60));
+  command.add_option("--versions", a.versions, "augmented pictures beside each original: epochs 1 to M (5)")
+      ->type_name("M")
+      ->check(CLI::Range(0, 60));
+  command.add_option("--bad", a.bad, "files to show too, broken ones for example")->type_name("FILE...");
+}
+
 std::string command_line(int argc, char** argv) {
   std::string out = "millrace";
   for (int i = 1; i < argc; ++i) out += " " + std::string(argv[i]);
@@ -60,6 +70,8 @@ int run_cli(int argc, char** argv, std::stop_token stop) {
       ->expected(1)
       ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  auto* view = app.add_subcommand("view", "a contact sheet: originals beside what training sees of them");
+  view_options(*view, a);
   auto* bench = app.add_subcommand("bench", "throughput of one part alone");
   bench->require_subcommand(1);
   auto* bench_loader = bench->add_subcommand("loader", "the loader, without a trainer");
@@ -87,6 +99,7 @@ int run_cli(int argc, char** argv, std::stop_token stop) {
   const Context context{stop, out, read_host(), command_line(argc, argv)};
   if (*train) return train_command(a, context);
   if (*study) return study_command(a, context);
+  if (*view) return view_command(a, context);
   if (*bench_loader) return bench_loader_command(a, context);
   if (*bench_step) return bench_step_command(a, context);
   if (*report) return report_command(folder, context);

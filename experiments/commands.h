@@ -15,11 +15,14 @@ struct SpecArguments {
   double seconds = 3;             ///< bench
   std::uint64_t epochs = 0;       ///< bench loader: 0 unless given.
   bool json = false;              ///< bench
+  int samples = 6, versions = 5;  ///< view: rows, and augmented pictures a row.
+  std::vector<std::string> bad;   ///< view: files to show beside the set's.
 };
 
 // One function a command. Returns the exit status; throws Error for what ends it otherwise.
 int train_command(const SpecArguments& arguments, const Context& context);
 int study_command(const SpecArguments& arguments, const Context& context);
+int view_command(const SpecArguments& arguments, const Context& context);
 int bench_loader_command(const SpecArguments& arguments, const Context& context);
 int bench_step_command(const SpecArguments& arguments, const Context& context);
 int report_command(const std::string& folder, const Context& context);

@@ -237,6 +237,7 @@ std::vector<Finding> judge_own(const std::vector<CellSummary>& cells) {
   if (!slow_starts.empty())
     out.push_back({"D9", "the first epoch is more than 5 % off the rest in " + std::to_string(slow_starts.size()) + " of " +
                              std::to_string(runs) + " runs, most in " + slow_starts.front() + "; images/s leaves it out."});
+  if (auto stages = judge_stages(cells)) out.push_back(std::move(*stages));
   if (!dead.empty()) out.push_back({"D10", "not learning: " + joined(dead) + "."});
   return out;
 }

@@ -21,12 +21,21 @@ namespace {
 // Colour-blind safe (Okabe and Ito, 2008), one a phase: waiting stands out against the work.
 const std::map<std::string, const char*> kColours{{"wait", "#D55E00"},     {"upload", "#CC79A7"},     {"forward", "#56B4E9"},
                                                   {"backward", "#0072B2"}, {"reduce", "#999999"},     {"optimizer", "#009E73"},
-                                                  {"other", "#F0E442"},    {"unaccounted", "#000000"}};
+                                                  {"other", "#F0E442"},    {"unaccounted", "#000000"}, {"read", "#CC79A7"},
+                                                  {"decode", "#0072B2"},   {"augment", "#009E73"}};
 const char* const kLines[] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#999999"};
 
 std::string quoted(std::string text) {
   std::erase_if(text, [](char c) { return c == '"' || c == '\\' || static_cast<unsigned char>(c) < 32; });
   return "\"" + text + "\"";
+}
+
+/// A cell's label with one axis a line: side by side they would run into one another.
+std::size_t lines_of(const std::string& label) { return 1 + static_cast<std::size_t>(std::count(label.begin(), label.end(), ',')); }
+std::string stacked(const std::string& label) {
+  std::string out = quoted(label);
+  for (std::size_t at = 0; (at = out.find(", ", at)) != std::string::npos;) out.replace(at, 2, "\\n");
+  return out;
 }
 
 /// The axis along x: workers where they vary, otherwise the first that does.
@@ -64,13 +73,17 @@ std::string x_value(const CellSummary& cell, const std::string& x) {
   return "";
 }
 
-/// Phases that are at least a thousandth of some bar.
-std::vector<std::string> visible_phases(const std::vector<CellSummary>& cells) {
+const std::vector<std::pair<std::string, double>>& parts_of(const CellSummary& cell, Bars bars) {
+  return bars == Bars::stages ? cell.stage_us_per_image : cell.us_per_image;
+}
+
+/// Parts that are at least a thousandth of some bar.
+std::vector<std::string> visible_parts(const std::vector<CellSummary>& cells, Bars bars) {
   std::vector<std::string> out;
-  for (const auto& [name, value] : cells.front().us_per_image) {
+  for (const auto& [name, value] : parts_of(cells.front(), bars)) {
     const bool visible = std::any_of(cells.begin(), cells.end(), [&, n = &name](const CellSummary& s) {
       double sum = 0, mine = 0;
-      for (const auto& [other, us] : s.us_per_image) sum += us, mine += other == *n ? us : 0;
+      for (const auto& [other, us] : parts_of(s, bars)) sum += us, mine += other == *n ? us : 0;
       return mine > 1e-3 * sum;
     });
     if (visible) out.push_back(name);
@@ -78,8 +91,8 @@ std::vector<std::string> visible_phases(const std::vector<CellSummary>& cells) {
   return out;
 }
 
-double phase_us(const CellSummary& cell, const std::string& name) {
-  for (const auto& [n, us] : cell.us_per_image)
+double part_us(const CellSummary& cell, const std::string& name, Bars bars) {
+  for (const auto& [n, us] : parts_of(cell, bars))
     if (n == name) return std::max(0.0, us);
   return 0;
 }
@@ -105,31 +118,33 @@ bool run_gnuplot(const std::string& folder, const std::string& terminal, const s
 
 }  // namespace
 
-std::string plot_program(const std::vector<CellSummary>& all, const std::string& title) {
+std::string plot_program(const std::vector<CellSummary>& all, const std::string& title, Bars kind) {
   std::vector<CellSummary> cells;
   std::copy_if(all.begin(), all.end(), std::back_inserter(cells), [](const CellSummary& s) { return !s.runs.empty(); });
   if (cells.empty()) return {};
   const std::string x = x_axis(cells);
   const auto groups = groups_of(cells, x);
-  const auto phases = visible_phases(cells);
+  const auto phases = visible_parts(cells, kind);
   std::ostringstream data, rates, bars, ticks;
   double top = 0;
   int column = 0;
+  std::size_t label_lines = 1;
   // One column a cell, a gap between groups; both panels share it.
   for (std::size_t g = 0; g < groups.size(); ++g) {
     const int begin = column;
     for (const CellSummary* cell : groups[g].cells) {
       const Spread& r = cell->images_per_second;
       data << column << " " << r.median << " " << r.low << " " << r.high;
-      for (const std::string& phase : phases) data << " " << phase_us(*cell, phase);
+      for (const std::string& phase : phases) data << " " << part_us(*cell, phase, kind);
       data << " " << quoted(grouped(r.median)) << "\n";
       ticks << (column ? ", " : "") << quoted(x_value(*cell, x)) << " " << column;
       top = std::max(top, r.high);
       ++column;
     }
     data << "\n\n";
-    rates << "set label " << g + 1 << " " << quoted(groups[g].label) << " at first " << (begin + column - 1) / 2.0
-          << ", graph 1.06 center font \",11\"\n";
+    rates << "set label " << g + 1 << " " << stacked(groups[g].label) << " at first " << (begin + column - 1) / 2.0 << ", graph 1.0 offset 0,"
+          << 0.9 * double(lines_of(groups[g].label)) << " center font \",10\"\n";
+    label_lines = std::max(label_lines, lines_of(groups[g].label));
     if (g + 1 < groups.size()) ticks << ", \"\" " << column++;
   }
   std::ostringstream lines;
@@ -151,12 +166,12 @@ std::string plot_program(const std::vector<CellSummary>& all, const std::string&
       << "$cells << EOD\n"
       << data.str() << "EOD\n"
       << "set multiplot layout 2,1 title " << quoted(title) << " font \",14\"\n"
-      << "set lmargin 11; set rmargin 16; set tmargin 2.5; set bmargin 2\n"
+      << "set lmargin 11; set rmargin 16; set tmargin " << 1.5 + double(label_lines) << "; set bmargin 2\n"
       << "set xrange [-0.6:" << column - 0.4 << "]\nset xtics (" << ticks.str() << ") nomirror scale 0\n"
       << "set grid ytics lc rgb \"#DDDDDD\"; set border 3; set ytics nomirror; set format y \"%.0f\"\n"
       << "set ylabel \"images/s\"; set yrange [0:" << top * 1.2 << "]\n"
-      << rates.str() << "plot " << lines.str() << "\n"
-      << "set ylabel \"µs an image\"; set yrange [0:*]; set format y \"%g\"; set bmargin 3.5\n"
+      << rates.str() << "plot " << lines.str() << "\nunset label; set tmargin 1.5\n"
+      << "set ylabel \"µs " << (kind == Bars::stages ? "of a worker " : "") << "an image\"; set yrange [0:*]; set format y \"%g\"; set bmargin 3.5\n"
       << "set xlabel " << quoted(axis_name(x))
       << "\nset boxwidth 0.7; set style fill solid 1.0 noborder\nset key at screen 0.99, screen 0.44 right top vertical invert samplen 1 "
          "width -2\n"
@@ -164,9 +179,9 @@ std::string plot_program(const std::vector<CellSummary>& all, const std::string&
   return out.str();
 }
 
-std::vector<std::string> write_plot(const std::string& folder, const std::vector<CellSummary>& cells, const std::string& title,
+std::vector<std::string> write_plot(const std::string& folder, const std::vector<CellSummary>& cells, const std::string& title, Bars bars,
                                     const std::function<void(const std::string&)>& warn) {
-  const std::string program = plot_program(cells, title);
+  const std::string program = plot_program(cells, title, bars);
   if (program.empty()) return {};
   std::ofstream(std::filesystem::path(folder) / "plot.gp") << program;
   std::vector<std::string> files;

@@ -56,6 +56,24 @@ Table result_table(const std::vector<CellSummary>& cells) {
   return table;
 }
 
+/// Where a worker's time goes in each cell.
+std::string stages_text(const std::vector<CellSummary>& cells) {
+  Table table({"cell", "read us", "decode us", "augment us", "other us", "decode %", "augment %"});
+  for (const CellSummary& s : cells) {
+    if (s.runs.empty()) continue;
+    std::vector<std::string> row{cell_label(s.cell)};
+    double sum = 0;
+    for (const auto& [name, us] : s.stage_us_per_image) {
+      row.push_back(fixed(us, 0));
+      sum += us;
+    }
+    for (const std::size_t stage : {1, 2}) row.push_back(fixed(100 * s.stage_us_per_image[stage].second / std::max(1e-9, sum), 1));
+    table.add(std::move(row));
+  }
+  return "\n## A worker's time an image\n\n" + table.markdown() +
+         "\nother: the graph around the stages, and waiting for a free slot; with workers 0 the trainer's thread is the worker.\n";
+}
+
 std::string findings_text(const std::vector<Finding>& findings) {
   std::string out;
   for (const Finding& f : findings) out += "* **" + f.detector + "** " + f.text + "\n";
@@ -101,7 +119,9 @@ Report write_report(const std::string& folder, const std::function<void(const st
   const auto own = judge_own(cells);
 
   Report report;
-  report.files = write_plot(folder, cells, name, warn);
+  const bool stages = study.value("bars", "phases") == "stages" &&
+                      std::all_of(cells.begin(), cells.end(), [](const CellSummary& s) { return s.runs.empty() || !s.stage_us_per_image.empty(); });
+  report.files = write_plot(folder, cells, name, stages ? Bars::stages : Bars::phases, warn);
   std::string md = "# " + name + "\n\n";
   if (const std::string scale = study.value("scale", ""); !scale.empty()) md += "Scaled down: " + scale + "\n\n";
   md += provenance(results) + "\n\n" + table.markdown() +
@@ -109,6 +129,7 @@ Report write_report(const std::string& folder, const std::function<void(const st
         "evaluation. load: waiting for a batch; update: upload, forward, backward, "
         "reduce, optimizer.\n";
   if (!report.files.empty()) md += "\n![images/s, and where the time of an image goes](plot.svg)\n";
+  if (stages) md += stages_text(cells);
   md += "\n## What the numbers say\n\n" + findings_text(own);
   report.terminal = table.text() + "\n";
   for (const Finding& f : own) report.terminal += f.detector + "  " + f.text + "\n";

@@ -63,6 +63,26 @@ Spread accuracies(const std::vector<const RunResult*>& runs) {
   return Spread::of(std::move(values));
 }
 
+double sum_stage(const RunResult& run, const char* stage) {
+  double out = 0;
+  for (const Json& e : run.epochs)
+    out += number(e.value("loader", Json::object()).value("stages", Json::object()).value(stage, Json::object()), "busy_seconds");
+  return out;
+}
+
+void fill_stages(CellSummary& s) {
+  const auto us = [&](auto&& seconds) {
+    return over(s.runs, [&](const RunResult& r) { return seconds(r) / std::max(1.0, sum(r, "images")) * 1e6; }).median;
+  };
+  const double read = us([](const RunResult& r) { return sum_stage(r, "read"); });
+  const double decode = us([](const RunResult& r) { return sum_stage(r, "decode"); }) - read;  // Reading lies within it.
+  const double augment = us([](const RunResult& r) { return sum_stage(r, "augment"); });
+  const double threads = std::max(1.0, s.workers);
+  const double all = us([&](const RunResult& r) { return threads * sum(r, "wall_seconds"); });
+  if (decode + augment <= 0) return;
+  s.stage_us_per_image = {{"read", read}, {"decode", decode}, {"augment", augment}, {"other", std::max(0.0, all - read - decode - augment)}};
+}
+
 void fill(CellSummary& s) {
   if (s.runs.empty()) return;
   const RunResult& first = *s.runs.front();
@@ -88,6 +108,7 @@ void fill(CellSummary& s) {
   for (const char* name : {"wait", "upload", "forward", "backward", "reduce", "optimizer", "other"})
     us(name, [name](const RunResult& r) { return sum_phase(r, name); });
   us("unaccounted", [](const RunResult& r) { return sum(r, "unaccounted_seconds"); });
+  fill_stages(s);
 }
 
 /// Where a cell stands in the grid: the index of its value on each axis.

@@ -47,6 +47,9 @@ struct CellSummary {
   Spread accuracy;                                           ///< Of the last epoch that has one; count 0: none.
   Spread unaccounted;                                        ///< Share of the wall.
   std::vector<std::pair<std::string, double>> us_per_image;  ///< Median of each phase; the last is "unaccounted".
+  /// Of a worker's time: read, decode (without reading), augment, and "other": the graph, and waiting for a free slot. They add
+  /// up to workers x wall over images (workers = 0: the trainer's thread). Empty where the records hold no stages.
+  std::vector<std::pair<std::string, double>> stage_us_per_image;
   double wait_share = 0;                                     ///< Median.
 };
 

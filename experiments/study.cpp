@@ -65,7 +65,8 @@ Json study_record(const SpecArguments& arguments, const Document& document, cons
               {"spec_file", document.file},
               {"axes", axes},
               {"repeat", study.repeat},
-              {"scale", study.scale}};
+              {"scale", study.scale},
+              {"bars", study.stages ? "stages" : "phases"}};
   if (!study.published.empty()) {
     // The figures travel with the results: a report needs nothing else.
     const std::filesystem::path beside = std::filesystem::path(document.file).parent_path() / study.published;

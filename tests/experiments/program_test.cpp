@@ -2,10 +2,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <fcntl.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <chrono>
 #include <csignal>
 #include <filesystem>
@@ -13,7 +9,7 @@
 #include <thread>
 
 #include "experiments/document.h"
-#include "experiments/records.h"
+#include "tests/experiments/program_fixture.h"
 
 namespace millrace {
 namespace {
@@ -21,54 +17,6 @@ namespace {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 using testing::SizeIs;
-
-class Program : public testing::Test {
- protected:
-  Program()
-      : folder_(fs::temp_directory_path() /
-                ("millrace_program_" + std::to_string(getpid()) + "_" + testing::UnitTest::GetInstance()->current_test_info()->name())) {
-    fs::create_directories(folder_);
-  }
-  ~Program() override { fs::remove_all(folder_); }
-
-  std::string spec(const std::string& text) {
-    const std::string path = (folder_ / "spec.toml").string();
-    std::ofstream(path) << text;
-    return path;
-  }
-  std::string out() const { return (folder_ / "out").string(); }
-
-  pid_t start(std::vector<std::string> arguments) {
-    arguments.insert(arguments.begin(), MILLRACE_PROGRAM);
-    const std::string out_file = (folder_ / "stdout").string(), err_file = (folder_ / "stderr").string();
-    const pid_t child = fork();
-    if (child != 0) return child;
-    setenv("MILLRACE_DATA", (folder_ / "nothing").c_str(), 1);
-    dup2(open(out_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644), 1);
-    dup2(open(err_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644), 2);
-    std::vector<char*> pointers;
-    for (auto& a : arguments) pointers.push_back(a.data());
-    pointers.push_back(nullptr);
-    execv(MILLRACE_PROGRAM, pointers.data());
-    _exit(127);
-  }
-  int finish(pid_t child) {
-    int status = 0;
-    waitpid(child, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-  }
-  int run(std::vector<std::string> arguments) { return finish(start(std::move(arguments))); }
-  std::string text(const char* file) {
-    std::ifstream in(folder_ / file);
-    return {std::istreambuf_iterator<char>(in), {}};
-  }
-  Json last_line() {
-    const std::string all = text("stdout");
-    const auto end = all.find_last_not_of('\n'), begin = all.rfind('\n', end);
-    return Json::parse(all.substr(begin == std::string::npos ? 0 : begin + 1, end - begin), nullptr, false);
-  }
-  fs::path folder_;
-};
 
 const char* const kToy =
     "[data]\nname = \"digits\"\nsubset = 640\nbatch = 64\n[loader]\nworkers = 1\n[[augment]]\nop = \"random_affine\"\nname = "

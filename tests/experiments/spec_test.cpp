@@ -93,18 +93,6 @@ TEST(Spec, OneDegreeMeansARangeAroundZero) {
   EXPECT_FALSE(affine.translate.has_value());
 }
 
-TEST(Spec, EveryOperationReadsBackWhatItWrites) {
-  for (const char* op : {"random_affine", "random_crop", "resize", "center_crop", "random_resized_crop", "random_vertical_flip",
-                         "random_horizontal_flip", "normalize"}) {
-    const bool sized = std::string(op).find("crop") != std::string::npos || std::string(op) == "resize";
-    const Spec spec = read(std::string("[[augment]]\nop = \"") + op + "\"\n" + (sized ? "size = [24, 28]\n" : ""));
-    const Json written = to_json(spec)["augment"][0];
-    Document again{"b.toml", {}, {{"augment", "b", {}}}};
-    for (const auto& [key, value] : written.items()) again.augment[0].set({key, value, "b", "b"});
-    EXPECT_EQ(to_json(parse_spec(again, 64))["augment"][0], written);
-  }
-}
-
 TEST(Spec, KeysWithoutEffectAreRemarkedOn) {
   EXPECT_THAT(read("[loader]\nworkers = 0\nprefetch = 4\n").warnings,
               testing::ElementsAre(HasSubstr("a.toml:3:1: loader.prefetch has no effect")));

@@ -1,0 +1,160 @@
+// The program on folders of pictures: formats, bad files, contact sheets.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "tests/experiments/program_fixture.h"
+#include "tests/jpeg/jpeg_files.h"
+
+namespace millrace {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+using testing::SizeIs;
+
+class PictureFolder : public Program {
+ protected:
+  PictureFolder() { data_root_ = "data"; }
+
+  void write(const std::string& name, const test::File& file) {
+    const fs::path path = folder_ / "data" / "set" / name;
+    fs::create_directories(path.parent_path());
+    std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(file.data()), static_cast<std::streamsize>(file.size()));
+  }
+  test::File jpeg(unsigned seed, bool progressive = false) {
+    return test::encode(test::test_picture({60 + int(seed % 7), 50}, 3, seed), {.progressive = progressive});
+  }
+  /// 20 pictures of two classes, 2 of them progressive.
+  void write_good() {
+    for (unsigned i = 0; i < 20; ++i) write((i % 2 ? "b/" : "a/") + std::to_string(10 + i) + ".jpg", jpeg(i, i >= 18));
+  }
+  /// One cut short, one that is empty, one that is text.
+  void write_bad() {
+    test::File cut = jpeg(99);
+    cut.resize(cut.size() / 2);
+    write("a/cut.jpg", cut);
+    write("b/empty.jpg", {});
+    write("b/text.jpg", {'h', 'e', 'l', 'l', 'o'});
+  }
+  std::string spec_of(const std::string& loader) {
+    return spec("[data]\nname = \"folder\"\npath = \"set\"\nbatch = 5\n[loader]\nseed = 3\n" + loader +
+                "[[augment]]\nrecipe = \"timm-train\"\nsize = 32\n[train]\nmodel = \"sleep\"\nstep_microseconds = 0\nepochs = 2\n");
+  }
+  Json bench(const std::string& file, int workers) {
+    EXPECT_EQ(run({"bench", "loader", file, "--epochs", "2", "--json", "--set", "loader.workers=" + std::to_string(workers), "--out", out()}), 0)
+        << text("stderr");
+    return last_line();
+  }
+  std::vector<Json> ledger() {
+    std::ifstream in(fs::path(out()) / "faults.jsonl");
+    std::vector<Json> lines;
+    for (std::string line; std::getline(in, line);) lines.push_back(Json::parse(line));
+    return lines;
+  }
+};
+
+class Policy : public PictureFolder, public testing::WithParamInterface<const char*> {};
+
+TEST_P(Policy, GivesTheSameBatchesForAnyWorkersAndListsEachBadFileOnce) {
+  write_good();
+  write_bad();
+  const std::string file = spec_of("on_bad_sample = \"" + std::string(GetParam()) + "\"\n");
+  const Json none = bench(file, 0);
+  const auto listed = ledger();
+  ASSERT_THAT(listed, SizeIs(3));
+  for (const int workers : {1, 2}) EXPECT_EQ(bench(file, workers)["digest"], none["digest"]) << workers;
+  EXPECT_GE(none["bad_samples"], 6);  // Three files, two epochs; a substitute may be bad as well.
+  EXPECT_EQ(none["images"], std::string(GetParam()) == "skip" ? 40 : 46);
+}
+INSTANTIATE_TEST_SUITE_P(Both, Policy, testing::Values("skip", "substitute"));
+
+TEST_F(PictureFolder, TheLedgerSaysPathOffsetKindAndMessage) {
+  write_good();
+  write_bad();
+  bench(spec_of("on_bad_sample = \"skip\"\n"), 1);
+  EXPECT_THAT(text("stderr"), HasSubstr("6 bad samples in 3 files ("));
+  EXPECT_THAT(text("stderr"), HasSubstr("skipped; listed in " + out()));
+  EXPECT_THAT(text("stderr"), HasSubstr("4 of the pictures were progressive JPEG"));
+  for (const Json& line : ledger()) {
+    for (const char* key : {"run", "path", "offset", "kind", "message"}) EXPECT_TRUE(line.contains(key)) << key;
+    if (line["path"].get<std::string>().ends_with("cut.jpg")) {
+      EXPECT_EQ(line["kind"], "truncated");
+      EXPECT_GT(line["offset"], 0);
+    }
+  }
+}
+
+TEST_F(PictureFolder, FailEndsWithStatus3AndNamesTheFile) {
+  write_good();
+  test::File cut = jpeg(99);
+  cut.resize(cut.size() / 2);
+  write("a/cut.jpg", cut);
+  EXPECT_EQ(run({"train", spec_of(""), "--out", out()}), 3);
+  EXPECT_THAT(text("stderr"), HasSubstr("cut.jpg: truncated at byte"));
+  EXPECT_THAT(text("stderr"), HasSubstr("hint: set loader.on_bad_sample"));
+  EXPECT_THAT(ledger(), SizeIs(1));
+}
+
+TEST_F(PictureFolder, MoreBadSamplesThanMaxBadEndTheRun) {
+  write_good();
+  write_bad();
+  EXPECT_EQ(run({"train", spec_of("on_bad_sample = \"skip\"\nmax_bad = 4\n"), "--out", out()}), 3);
+  EXPECT_THAT(text("stderr"), HasSubstr("more than the 4 allowed"));
+  EXPECT_EQ(run({"train", spec_of("on_bad_sample = \"skip\"\nmax_bad = 6\n"), "--out", out()}), 0) << text("stderr");
+}
+
+TEST_F(PictureFolder, FilesAreDecodedByWhatTheyHoldNotByTheirNames) {
+  write_good();
+  ASSERT_EQ(run({"view", spec_of(""), "--out", (folder_ / "data/set/a/sheet.jpg").string(), "--samples", "1", "--versions", "1"}), 0);
+  EXPECT_EQ(bench(spec_of(""), 1)["images"], 42);  // Named .jpg, a PNG within.
+}
+
+TEST_F(PictureFolder, ViewDrawsASheetThatShowsBadFilesToo) {
+  write_good();
+  write_bad();
+  const std::string sheet = (folder_ / "sheet.png").string();
+  ASSERT_EQ(run({"view", spec_of(""), "--out", sheet, "--samples", "23", "--versions", "3", "--bad", (folder_ / "data/set/a/cut.jpg").string()}), 0)
+      << text("stderr");
+  EXPECT_GT(fs::file_size(sheet), 20000u);
+  EXPECT_EQ(run({"view", spec_of(""), "--out", sheet, "--bad", "nowhere.jpg"}), 2);
+}
+
+TEST_F(PictureFolder, ViewShowsWhatTrainingSees) {
+  write_good();
+  const std::string one = (folder_ / "one.png").string(), other = (folder_ / "other.png").string();
+  const auto view = [&](const std::string& file, const std::string& to) { return run({"view", file, "--out", to, "--samples", "2", "--set", "data.dtype=u8"}); };
+  ASSERT_EQ(view(spec_of(""), one), 0) << text("stderr");
+  ASSERT_EQ(run({"view", spec_of(""), "--out", other, "--samples", "2"}), 0);
+  const auto bytes = [](const std::string& path) { return test::read_file(path); };
+  EXPECT_EQ(bytes(one), bytes(other));  // f32 rows, taken back through the normalisation, are the u8 rows.
+}
+
+TEST_F(PictureFolder, AStudyOfStagesPlotsThem) {
+  write_good();
+  const std::string file = spec_of("") ;
+  std::ofstream(file, std::ios::app) << "[study]\naxes = { \"loader.workers\" = [0, 1] }\nbars = \"stages\"\n";
+  ASSERT_EQ(run({"study", file, "--out", out()}), 0) << text("stderr");
+  EXPECT_THAT(text("out/plot.gp"), HasSubstr("title \"decode\""));
+  EXPECT_THAT(text("out/plot.gp"), HasSubstr("of a worker an image"));
+  EXPECT_THAT(text("out/report.md"), HasSubstr("## A worker's time an image"));
+  EXPECT_THAT(text("out/report.md"), HasSubstr("**D11** an image takes a worker"));
+}
+
+TEST_F(PictureFolder, OddFilesOfTheWorldAreJudgedAlikeByAnyWorkers) {
+  const fs::path odd = test::data_folder() / "odd-jpegs" / "jpeg-decoder";
+  if (!fs::exists(odd)) GTEST_SKIP() << "no odd-jpegs in " << test::data_folder() << ": set MILLRACE_DATA";
+  write_good();
+  int taken = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(odd / "crashtest"))
+    if (entry.path().extension() == ".jpg" && entry.file_size() < 20000) write("odd/" + std::to_string(taken++) + ".jpg", test::read_file(entry.path()));
+  ASSERT_GT(taken, 20);
+  const std::string file = spec_of("on_bad_sample = \"skip\"\n");
+  const Json none = bench(file, 0);
+  EXPECT_GT(none["bad_samples"], 20);
+  EXPECT_EQ(bench(file, 2)["digest"], none["digest"]);
+}
+
+}  // namespace
+}  // namespace millrace
