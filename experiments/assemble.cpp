@@ -155,7 +155,7 @@ std::unique_ptr<Decoder> make_decoder(const DataSpec& data) {
   return augment::make_image_decoder({.apply_exif_orientation = data.exif_orientation});
 }
 
-LoaderOptions loader_options(const Spec& spec, const Warn& warn) {
+LoaderOptions loader_options(const Spec& spec) {
   const LoaderSpec& l = spec.loader;
   LoaderOptions options;
   options.workers = l.workers;
@@ -171,13 +171,12 @@ LoaderOptions loader_options(const Spec& spec, const Warn& warn) {
   else if (l.max_bad > 0)
     options.faults.max_fraction = l.max_bad;
   options.make_decoder = [data = spec.data] { return make_decoder(data); };
-  if (warn) options.on_event = [warn](const Event& event) { warn(event.text); };
   return options;
 }
 
-LoaderOptions evaluation_options(const Spec& spec, const Source& source, const Warn& warn) {
+LoaderOptions evaluation_options(const Spec& spec, const Source& source) {
   constexpr std::uint64_t kRows = 250;  // Large enough that the loader's cost a batch does not count.
-  LoaderOptions options = loader_options(spec, warn);
+  LoaderOptions options = loader_options(spec);
   options.sampler = Sampler::sequential;
   options.drop_last = false;
   options.extra_us_per_image = 0;

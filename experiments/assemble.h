@@ -59,9 +59,9 @@ augment::Normalize normalization_of(const Spec& spec);
 std::unique_ptr<Decoder> make_decoder(const DataSpec& data);
 
 /// [loader] and the batch of [data] for `ranks` ranks of this process.
-LoaderOptions loader_options(const Spec& spec, const Warn& warn);
+LoaderOptions loader_options(const Spec& spec);
 /// Reads each sample once, in order: for evaluation.
-LoaderOptions evaluation_options(const Spec& spec, const Source& source, const Warn& warn);
+LoaderOptions evaluation_options(const Spec& spec, const Source& source);
 
 /// [train], with what follows from the data.
 train::TrainOptions trainer_options(const Spec& spec, const SourceInfo& source, const RowFormat& input);

@@ -155,7 +155,7 @@ int bench_loader_command(const SpecArguments& arguments, const Context& context)
   SourceShelf sources([&](const std::string& text) { context.out.warning(text); });
   const Source& source = sources.train(spec.data);
   const auto recipe = make_recipe(spec, source.info(), false);
-  const LoaderOptions options = loader_options(spec, [&](const std::string& text) { context.out.warning(text); });
+  const LoaderOptions options = loader_options(spec);
   const FaultWatch::Place faults{arguments.out, digest_of(spec).substr(0, 8) + "-" + now_utc(), spec.loader.on_bad_sample};
   const LoaderBench bench = arguments.epochs ? run_epochs(source, *recipe, options, arguments.epochs, faults, context)
                                              : run_window(source, *recipe, options, arguments.seconds, faults, context);
@@ -175,7 +175,7 @@ int bench_step_command(const SpecArguments& arguments, const Context& context) {
   const auto recipe = make_recipe(spec, source.info(), false);
   const auto trainer = train::load().make_trainer(trainer_options(spec, source.info(), recipe->format()));
   // Real batches, all leased at once: as many slots as batches.
-  LoaderOptions options = loader_options(spec, {});
+  LoaderOptions options = loader_options(spec);
   options.workers = std::max(1, options.workers);
   options.prefetch = kResidentBatches;
   options.drop_last = true;

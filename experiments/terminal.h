@@ -36,7 +36,6 @@ class Reporter {
   Reporter();
   void note(const std::string& line);  ///< "millrace: ..." is left to errors; notes stand alone.
   void warning(const std::string& line);
-  void event(const Event& event);
   void progress(const std::string& line);  ///< Terminal only, at most ten times a second.
   void clear();
   bool terminal() const { return terminal_; }

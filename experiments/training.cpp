@@ -75,7 +75,7 @@ void add_evaluation(Json& record, const train::Evaluation& e) {
 
 train::Evaluation evaluate(const Spec& spec, const Source& test, train::Trainer& trainer, SlotMemory* memory, const Context& context) {
   const auto recipe = make_recipe(spec, test.info(), true);
-  LoaderOptions options = evaluation_options(spec, test, [&](const std::string& text) { context.out.warning(text); });
+  LoaderOptions options = evaluation_options(spec, test);
   options.memory = memory;
   Loader loader(test, *recipe, options);
   StopLoader stopper(context.stop, loader);
@@ -135,7 +135,6 @@ Json run_record(const Spec& spec, const Context& context, const std::string& run
 
 bool run_training(const Spec& spec, SourceShelf& sources, const Context& context, const std::string& run, const std::string& folder,
                   const std::function<void(const Json&)>& on_epoch) {
-  const auto warn = [&](const std::string& text) { context.out.warning(text); };
   const Source& source = sources.train(spec.data);
   const Length length = length_of(spec, source);
   const auto recipe = make_recipe(spec, source.info(), false);
@@ -144,7 +143,7 @@ bool run_training(const Spec& spec, SourceShelf& sources, const Context& context
   const bool evaluates = spec.train.evaluate_every && spec.train.options.model != "sleep";
   const Source* test = evaluates ? sources.test(spec.data) : nullptr;
 
-  LoaderOptions options = loader_options(spec, warn);
+  LoaderOptions options = loader_options(spec);
   options.batches = length.steps;
   options.memory = memory_for(spec.loader.memory, api, *trainer);
   Loader loader(source, *recipe, options);

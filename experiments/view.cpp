@@ -94,11 +94,7 @@ class Viewer {
     const std::string heading = "epoch " + std::to_string(epoch + 1);
     const Expected<Draw> draw = recipe_->draw(info, {spec_.loader.seed, epoch, id});
     if (!draw) return fault_cell(draw.error(), heading, origin);
-    const Roi& roi = draw->framing.roi;
-    const int left = std::clamp(roi.left, 0, info.size.width), top = std::clamp(roi.top, 0, info.size.height);
-    const Roi inside{left, top, std::clamp(roi.left + roi.width, left, info.size.width) - left,
-                     std::clamp(roi.top + roi.height, top, info.size.height) - top};
-    const auto visible = pixels(sample, inside);
+    const auto visible = pixels(sample, inside(draw->framing.roi, info.size));
     if (!visible) return fault_cell(visible.error(), heading, origin);
     void* row = row_.reserve(recipe_->format().bytes());
     if (const auto done = recipe_->apply(*draw, info, *visible, row, scratch_); !done) return fault_cell(done.error(), heading, origin);

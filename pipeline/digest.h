@@ -8,8 +8,9 @@
 namespace millrace {
 
 /// A digest of delivered batches that does not depend on the order in which they are added: the sum modulo 2^64 of one
-/// 64-bit hash (XXH3) a row, each keyed by the row's place (epoch, position). So the digests of W ranks add up to the
-/// digest of the whole, and equal digests mean: the same samples with the same labels (and pixels) at the same places.
+/// 64-bit hash (XXH3) a row, keyed by the row's place (epoch, position), and of rows x hash(number) a batch. So the digests
+/// of W ranks add up to the digest of the whole, and equal digests mean: the same samples with the same labels (and pixels)
+/// at the same places of batches with the same valid counts. In which order batches were delivered it cannot tell.
 /// Not a cryptographic sum.
 class Digest {
  public:

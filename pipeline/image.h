@@ -16,6 +16,13 @@ struct Roi {
   bool operator==(const Roi&) const = default;
 };
 
+/// The part of a framing that lies inside an image; of no area where they do not meet.
+constexpr Roi inside(const Roi& roi, Size image) {
+  const auto clamp = [](int v, int low, int high) { return v < low ? low : v > high ? high : v; };
+  const int left = clamp(roi.left, 0, image.width), top = clamp(roi.top, 0, image.height);
+  return {left, top, clamp(roi.left + roi.width, left, image.width) - left, clamp(roi.top + roi.height, top, image.height) - top};
+}
+
 /// Interleaved uint8 pixels, H x W x C with C = 1 (grey) or 3 (RGB). Owns nothing.
 struct ImageView {
   const std::uint8_t* data = nullptr;

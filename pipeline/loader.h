@@ -15,12 +15,6 @@
 
 namespace millrace {
 
-/// A message for people; libraries print nothing themselves.
-struct Event {
-  enum class Severity { note, warning } severity = Severity::note;
-  std::string text;
-};
-
 struct LoaderOptions {
   int workers = 1;                      ///< Threads a local rank; 0: the trainer's own thread loads when it asks.
   int prefetch = 2;                     ///< Batches a rank that may wait in its queue, beside the one in use and the one in upload.
@@ -31,12 +25,11 @@ struct LoaderOptions {
   std::uint64_t seed = 0;
   std::uint64_t first_batch = 0;        ///< Global batch number to start at: resuming is starting here.
   std::optional<std::uint64_t> batches; ///< How many; empty: endless.
-  int rows_per_message = 0;             ///< 0: one encoded sample, or 64 raw ones.
+  int rows_per_message = 0;             ///< Of raw samples (0: 64); encoded ones travel singly.
   double extra_us_per_image = 0;        ///< Busy wait in the augment stage, to build a slower loader on purpose.
   FaultPolicy faults;
   SlotMemory* memory = nullptr;         ///< Null: plain_slot_memory(). Must outlive the loader and its batches.
   std::function<std::unique_ptr<Decoder>()> make_decoder; ///< For encoded sources; one call a worker.
-  std::function<void(const Event&)> on_event;             ///< From any thread.
 };
 
 struct LoaderReport {
@@ -49,6 +42,7 @@ struct LoaderReport {
   std::uint64_t batches_delivered = 0, images_delivered = 0, progressive_jpegs = 0, bad_samples = 0;
   std::vector<Fault> faults;            ///< The first FaultLedger::kMaxListed.
   std::uint64_t bytes = 0;              ///< Slots' memory: the bound printed at start.
+  std::string memory;                   ///< SlotMemory::name(): says so where page-locking was wanted and could not be had.
   int threads_seen = 0;                 ///< Distinct threads that ran a stage.
   double wall_seconds = 0;              ///< Since the loader was made.
 };

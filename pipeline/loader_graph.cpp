@@ -29,17 +29,19 @@ struct Work {
   Workspace* workspace = nullptr; // Null: nothing to do, but the batch must be told.
 };
 
-class GraphEngine;
-
 class QueuedStream final : public BatchStream {
  public:
-  QueuedStream(GraphEngine& engine, std::size_t prefetch) : queue(prefetch), engine_(engine) {}
-  std::optional<Batch> next() override;
+  QueuedStream(const RowWork& work, std::size_t prefetch) : queue(prefetch), work_(work) {}
+  std::optional<Batch> next() override {
+    if (std::optional<Batch> batch = queue.pop()) return batch;
+    work_.rethrow_failure();
+    return std::nullopt;
+  }
   std::optional<Batch> try_next() override { return queue.try_pop(); }
   MeasuredQueue<Batch> queue;
 
  private:
-  GraphEngine& engine_;
+  const RowWork& work_;
 };
 
 /// plan -> decode -> augment -> batch, over slots that circulate. Batches are opened in one order, (step, rank), and
@@ -65,7 +67,7 @@ class GraphEngine final : public LoaderEngine {
     open_ = std::vector<std::atomic<WorkSlot*>>(home_->slots().size());
     ready_.resize(home_->slots().size());
     end_ = options.batches ? *options.batches * static_cast<std::uint64_t>(ranks_) : ~std::uint64_t{0};
-    for (int r = 0; r < ranks_; ++r) streams_.push_back(std::make_unique<QueuedStream>(*this, std::size_t(options.prefetch)));
+    for (int r = 0; r < ranks_; ++r) streams_.push_back(std::make_unique<QueuedStream>(work_, std::size_t(options.prefetch)));
     allow_threads();
     thread_ = std::thread([this] { run(); });
   }
@@ -74,9 +76,9 @@ class GraphEngine final : public LoaderEngine {
     request_stop();
     {
       std::unique_lock lock(mutex_); // The graph must exist before its reservations can be released.
-      built_.wait(lock, [&] { return graph_ != nullptr || failure_; });
+      built_.wait(lock, [&] { return graph_ != nullptr || ended_; });
     }
-    for (int out = home_->detach(); out > 0; --out) graph_->release_wait();
+    for (int out = home_->detach(); out > 0; --out) graph_->release_wait(); // It waits for them, so it still exists.
     thread_.join();
   }
 
@@ -94,11 +96,6 @@ class GraphEngine final : public LoaderEngine {
   }
   std::uint64_t bytes() const override { return home_->bytes(); }
 
-  std::exception_ptr failure() {
-    std::lock_guard lock(mutex_);
-    return failure_;
-  }
-
  private:
   static int thread_index() { return tbb::this_task_arena::current_thread_index(); }
 
@@ -106,10 +103,15 @@ class GraphEngine final : public LoaderEngine {
     try {
       tbb::task_arena arena(work_.options().workers * ranks_, 1);
       arena.execute([this] { run_graph(); });
-    } catch (...) { // No memory or no threads: bodies themselves never throw.
+    } catch (...) { // No memory or no threads: bodies themselves never throw. What was of the graph is gone.
       fail(std::current_exception());
-      built_.notify_all();
+      home_->detach();
     }
+    {
+      std::lock_guard lock(mutex_);
+      ended_ = true;
+    }
+    built_.notify_all();
   }
 
   void run_graph() {
@@ -170,7 +172,9 @@ class GraphEngine final : public LoaderEngine {
   }
 
   Work decode_next() {
-    const std::uint64_t n = cursor_.fetch_add(1, std::memory_order_relaxed);
+    // Acquire and release: this body may take the number of a ticket that another thread was given, and must see the batch
+    // that was opened before that ticket was.
+    const std::uint64_t n = cursor_.fetch_add(1, std::memory_order_acq_rel);
     const std::uint64_t sequence = n / static_cast<std::uint64_t>(chunks_);
     // Cannot have been overwritten: the next batch in this place has the same rank, and needs a slot that comes home only
     // after this batch, which waits for this message, was delivered.
@@ -226,11 +230,7 @@ class GraphEngine final : public LoaderEngine {
 
   /// The first failure ends the run: what was delivered before it can still be taken.
   void fail(std::exception_ptr error) {
-    {
-      std::lock_guard lock(mutex_);
-      if (!failure_) failure_ = error;
-    }
-    work_.stop = true;
+    work_.fail(error);
     close_queues();
   }
 
@@ -253,17 +253,11 @@ class GraphEngine final : public LoaderEngine {
 
   std::mutex mutex_;
   std::condition_variable built_;
-  std::exception_ptr failure_;
+  bool ended_ = false;
   flow::graph* graph_ = nullptr;
   flow::receiver<WorkSlot*>* plan_node_ = nullptr;
   std::thread thread_; // Runs the graph: one of the workers, never a trainer.
 };
-
-std::optional<Batch> QueuedStream::next() {
-  if (std::optional<Batch> batch = queue.pop()) return batch;
-  if (std::exception_ptr failure = engine_.failure()) std::rethrow_exception(failure);
-  return std::nullopt;
-}
 
 }  // namespace
 

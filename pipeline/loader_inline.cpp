@@ -17,7 +17,7 @@ class InlineStream final : public BatchStream {
   ~InlineStream() override { home_->detach(); }
 
   std::optional<Batch> next() override {
-    if (failure_) std::rethrow_exception(failure_);
+    work_.rethrow_failure();
     const LoaderOptions& options = work_.options();
     if (work_.stop || (options.batches && done_ >= *options.batches)) return std::nullopt;
     WorkSlot& slot = take_slot();
@@ -29,7 +29,7 @@ class InlineStream final : public BatchStream {
       work_.judge(slot);
       work_.clocks.add(local_rank_, Stage::batch, SteadyClock::now() - began, static_cast<std::uint64_t>(slot.planned_rows));
     } catch (...) {
-      failure_ = std::current_exception();
+      work_.fail(std::current_exception());
       throw;
     }
     ++done_;
@@ -71,7 +71,6 @@ class InlineStream final : public BatchStream {
   std::shared_ptr<LeasedSlots> home_;
   std::vector<WorkSlot*> free_; // Guarded by home_'s lock.
   std::uint64_t done_ = 0;
-  std::exception_ptr failure_;
 };
 
 class InlineEngine final : public LoaderEngine {

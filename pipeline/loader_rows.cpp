@@ -10,8 +10,8 @@ constexpr int kRawRowsPerMessage = 64; // A message costs 0.25-0.75 us, an MNIST
 constexpr int kSubstitutes = 8;        // Tried in turn before a row is given up.
 
 int rows_per_message(const Source& source, const LoaderOptions& options) {
-  if (options.rows_per_message > 0) return options.rows_per_message;
-  return source.info().raw_size == Size{} ? 1 : kRawRowsPerMessage;
+  if (source.info().raw_size == Size{}) return 1; // A workspace has one file and one canvas.
+  return options.rows_per_message > 0 ? options.rows_per_message : kRawRowsPerMessage;
 }
 
 /// Asks for the lines of a small picture: a shuffled order defeats the processor's own prefetcher, and by the time the message
@@ -126,11 +126,7 @@ bool RowWork::load_row(WorkSlot& slot, int row, std::uint64_t id, Workspace& wor
   Expected<Draw> draw = recipe_.draw(*info, key_of(slot, id));
   if (!draw) return bad(slot, row, id, std::move(draw).error());
   // Only the part of the framing that lies inside the picture is decoded; the recipe pads the rest.
-  const Roi& roi = draw->framing.roi;
-  const int left = std::clamp(roi.left, 0, info->size.width), top = std::clamp(roi.top, 0, info->size.height);
-  const Roi inside{left, top, std::clamp(roi.left + roi.width, left, info->size.width) - left,
-                   std::clamp(roi.top + roi.height, top, info->size.height) - top};
-  Expected<ImageView> view = workspace.decoder->decode(sample->bytes, inside, workspace.canvas);
+  Expected<ImageView> view = workspace.decoder->decode(sample->bytes, inside(draw->framing.roi, info->size), workspace.canvas);
   if (!view) return bad(slot, row, id, std::move(view).error());
   out.info = *info;
   out.visible = *view;
@@ -140,10 +136,10 @@ bool RowWork::load_row(WorkSlot& slot, int row, std::uint64_t id, Workspace& wor
 
 void RowWork::decode(WorkSlot& slot, int first, int count, Workspace& workspace, int thread) noexcept {
   const auto began = SteadyClock::now();
+  std::fill_n(slot.row_ok.begin() + first, count, std::uint8_t{0}); // All at once: a throw below must leave no old mark.
   try {
     for (int row = first; row < first + count; ++row) {
       const auto i = static_cast<std::size_t>(row);
-      slot.row_ok[i] = 0;
       if (stop.load(std::memory_order_relaxed)) continue;
       const std::uint64_t id = slot.plan[i].id;
       slot.positions[i] = slot.plan[i].position;
@@ -169,10 +165,13 @@ void RowWork::augment(WorkSlot& slot, int first, int count, Workspace& workspace
       const auto i = static_cast<std::size_t>(row);
       if (!slot.row_ok[i]) continue;
       Workspace::Row& in = workspace.rows[static_cast<std::size_t>(row % chunk_rows_)];
-      const auto apply = [&](const Draw& draw) {
-        return recipe_.apply(draw, in.info, in.visible, slot.images + i * row_bytes, workspace.scratch);
+      const auto apply = [&](const Draw& draw, const ImageView& visible) {
+        return recipe_.apply(draw, in.info, visible, slot.images + i * row_bytes, workspace.scratch);
       };
-      const Expected<void> done = in.draw ? apply(*in.draw) : recipe_.draw(in.info, key_of(slot, slot.ids[i])).and_then(apply);
+      // Of raw pixels the whole picture is here, and the draw comes only now.
+      const auto crop_and_apply = [&](const Draw& draw) { return apply(draw, in.visible.crop(inside(draw.framing.roi, in.info.size))); };
+      const Expected<void> done =
+          in.draw ? apply(*in.draw, in.visible) : recipe_.draw(in.info, key_of(slot, slot.ids[i])).and_then(crop_and_apply);
       if (!done) slot.row_ok[i] = bad(slot, row, slot.ids[i], done.error());
     }
   } catch (...) {
@@ -198,6 +197,19 @@ void RowWork::finish(WorkSlot& slot) const {
   }
   slot.valid_rows = static_cast<int>(to);
   std::sort(slot.faults.begin(), slot.faults.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+}
+
+void RowWork::fail(std::exception_ptr error) noexcept {
+  {
+    std::lock_guard lock(mutex_);
+    if (!failure_) failure_ = std::move(error);
+  }
+  stop = true;
+}
+
+void RowWork::rethrow_failure() const {
+  std::lock_guard lock(mutex_);
+  if (failure_) std::rethrow_exception(failure_);
 }
 
 void RowWork::judge(WorkSlot& slot) {

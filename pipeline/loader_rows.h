@@ -26,7 +26,7 @@ struct WorkSlot : Slot {
 struct Workspace {
   struct Row {
     ImageInfo info;
-    ImageView visible;
+    ImageView visible;        ///< Decoded: the part of the draw's framing inside the picture. Raw: the whole picture.
     std::optional<Draw> draw; ///< Made before decoding, which needs the framing; of raw pixels, after.
   };
   std::unique_ptr<Decoder> decoder;
@@ -74,6 +74,10 @@ class RowWork {
   /// Books the batch in delivery order. Throws what ends the run.
   void judge(WorkSlot& slot);
 
+  /// Keeps the first failure, for all streams, and stops the work.
+  void fail(std::exception_ptr error) noexcept;
+  void rethrow_failure() const;
+
   WorkspacePool workspaces;
   StageClocks clocks;
   FaultLedger ledger;
@@ -89,6 +93,8 @@ class RowWork {
   const Recipe& recipe_;
   const LoaderOptions options_;
   const int chunk_rows_;
+  mutable std::mutex mutex_;
+  std::exception_ptr failure_;
 };
 
 inline constexpr int kMaxThreads = 1000; ///< Of all loaders' workers; a bound on mistakes, not a target.

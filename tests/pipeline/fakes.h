@@ -1,4 +1,6 @@
 #pragma once
+#include <gtest/gtest.h>
+
 #include <atomic>
 #include <cstring>
 #include <functional>
@@ -72,7 +74,10 @@ struct Delivered {
 inline Delivered drain(BatchStream& stream, Digest::Of what = Digest::Of::pixels) {
   Digest digest(what);
   Delivered all;
+  std::optional<std::uint64_t> last;
   while (std::optional<Batch> batch = stream.next()) {
+    EXPECT_EQ(batch->number(), last ? *last + 1 : batch->number()); // A digest cannot tell the order of delivery.
+    last = batch->number();
     digest.add(*batch);
     ++all.batches;
     all.rows += static_cast<std::uint64_t>(batch->rows());

@@ -36,6 +36,23 @@ TEST_F(LoaderTest, TheDigestIsTheSameForAnyWorkersAndPrefetch) {
     }
 }
 
+TEST_F(LoaderTest, EncodedSamplesTravelSinglyWhateverIsAskedFor) {
+  FakeSource varied{103, 4, /*uniform_size=*/false}; // No common size: one file and one canvas a message.
+  LoaderOptions o = options(2);
+  o.make_decoder = [] { return nullptr; };
+  Loader loader(varied, recipe, o);
+  EXPECT_EQ(drain(loader.stream()).digest, load(options(0)).digest);
+  EXPECT_EQ(loader.report().stages[static_cast<std::size_t>(Stage::augment)].stats.messages, 206u);
+}
+
+TEST_F(LoaderTest, TheDigestSeesTheBatchSize) {
+  LoaderOptions o = options(1);
+  o.batches = 11;
+  const std::string digest = load(o).digest;
+  o.batch = 11, o.batches = 10; // The same rows at the same places.
+  EXPECT_NE(load(o).digest, digest);
+}
+
 TEST_F(LoaderTest, TheDigestChangesWithTheSeed) {
   LoaderOptions o = options(2);
   const std::string digest = load(o).digest;
