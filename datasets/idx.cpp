@@ -88,7 +88,15 @@ void check_file_size(const ByteReader& reader, std::uint64_t header, std::uint64
   }
 }
 
-IdxFile read_idx(const std::filesystem::path& path, std::uint32_t magic, const KnownFile* known, const IdxOptions& options) {
+/// The labels that a file of pictures belongs to.
+struct Labels {
+  const std::filesystem::path& path;
+  std::uint32_t count;
+};
+
+/// With `labels`, a count that differs is found before the pictures are held.
+IdxFile read_idx(const std::filesystem::path& path, std::uint32_t magic, const KnownFile* known, const IdxOptions& options,
+                 const Labels* labels = nullptr) {
   const File file(path);
   ByteReader reader(file);
   const std::size_t count = magic & 255;
@@ -101,6 +109,10 @@ IdxFile read_idx(const std::filesystem::path& path, std::uint32_t magic, const K
   }
   IdxFile idx;
   for (std::size_t i = 0; i < count; ++i) idx.dims[i] = big_endian(header.data() + 4 + 4 * i);
+  if (labels && idx.dims[0] != labels->count) {
+    throw data_error(path, 4, "declares " + std::to_string(idx.dims[0]) + " pictures, but " + labels->path.string() + " " + std::to_string(labels->count) + " labels",
+                     "the two files are not of one set: fetch both again");
+  }
   const std::uint64_t bytes = payload_bytes(file, std::span(idx.dims).first(count));
   check_file_size(reader, head.size(), bytes);
   idx.payload = SetMemory(bytes);
@@ -150,13 +162,9 @@ std::vector<std::string> classes_of(const IdxOptions& options) {
 
 std::unique_ptr<Source> open_idx(const IdxOptions& options) {
   const Located images_file = locate(options, "images-idx3"), labels_file = locate(options, "labels-idx1");
-  // Labels first: they are small, and a mismatch is then found before the pictures are held.
   const IdxFile labels = read_idx(labels_file.path, kLabelsMagic, labels_file.known, options);
-  IdxFile images = read_idx(images_file.path, kImagesMagic, images_file.known, options);
-  if (images.dims[0] != labels.dims[0]) {
-    throw data_error(images_file.path, 4, "declares " + std::to_string(images.dims[0]) + " pictures, but " + labels_file.path.string() + " " +
-                     std::to_string(labels.dims[0]) + " labels", "the two files are not of one set: fetch both again");
-  }
+  const Labels of_labels{labels_file.path, labels.dims[0]};
+  IdxFile images = read_idx(images_file.path, kImagesMagic, images_file.known, options, &of_labels);
   RawSet set{.name = options.name, .classes = classes_of(options), .size = {static_cast<int>(images.dims[2]), static_cast<int>(images.dims[1])}, .channels = 1};
   const auto span = labels.payload.span();
   const auto bad = std::ranges::find_if(span, [&](std::uint8_t label) { return label >= set.classes.size(); });
