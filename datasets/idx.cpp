@@ -109,12 +109,12 @@ IdxFile read_idx(const std::filesystem::path& path, std::uint32_t magic, const K
   }
   IdxFile idx;
   for (std::size_t i = 0; i < count; ++i) idx.dims[i] = big_endian(header.data() + 4 + 4 * i);
+  const std::uint64_t bytes = payload_bytes(file, std::span(idx.dims).first(count));
+  check_file_size(reader, head.size(), bytes);
   if (labels && idx.dims[0] != labels->count) {
     throw data_error(path, 4, "declares " + std::to_string(idx.dims[0]) + " pictures, but " + labels->path.string() + " " + std::to_string(labels->count) + " labels",
                      "the two files are not of one set: fetch both again");
   }
-  const std::uint64_t bytes = payload_bytes(file, std::span(idx.dims).first(count));
-  check_file_size(reader, head.size(), bytes);
   idx.payload = SetMemory(bytes);
   read_exactly(reader, idx.payload.span(), "the data");
   std::uint8_t surplus = 0;
