@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <cstring>
 
+#include "experiments/assemble.h"
 #include "tests/experiments/program_fixture.h"
 #include "tests/jpeg/jpeg_files.h"
 
@@ -140,6 +142,26 @@ TEST_F(PictureFolder, AStudyOfStagesPlotsThem) {
   EXPECT_THAT(text("out/plot.gp"), HasSubstr("of a worker an image"));
   EXPECT_THAT(text("out/report.md"), HasSubstr("## A worker's time an image"));
   EXPECT_THAT(text("out/report.md"), HasSubstr("**D11** an image takes a worker"));
+}
+
+TEST(RawPictures, AreCroppedToWhatWasDrawnForThem) {
+  const Spec spec = parse_spec(parse_document("[data]\nsubset = 64\ndtype = \"u8\"\n[loader]\nsampler = \"sequential\"\n"
+                                              "[[augment]]\nop = \"random_resized_crop\"\nsize = 20\n", "a.toml"), 64);
+  const auto source = open_source(spec.data, Split::train, {});
+  const auto recipe = make_recipe(spec, source->info(), false);
+  Loader loader(*source, *recipe, loader_options(spec));
+  const auto batch = loader.stream().next();
+  ASSERT_EQ(batch->rows(), 64);
+  Buffer unused;
+  Scratch scratch;
+  std::vector<std::uint8_t> row(recipe->format().bytes());
+  for (std::size_t i = 0; i < 64; ++i) {
+    const ImageView whole = source->read(i, unused)->pixels;
+    const ImageInfo info{whole.size(), 1};
+    const auto draw = recipe->draw(info, {spec.loader.seed, 0, i});
+    ASSERT_TRUE(recipe->apply(*draw, info, whole.crop(inside(draw->framing.roi, whole.size())), row.data(), scratch));
+    EXPECT_EQ(std::memcmp(row.data(), batch->image_bytes().data() + i * row.size(), row.size()), 0) << i;
+  }
 }
 
 TEST_F(PictureFolder, OddFilesOfTheWorldAreJudgedAlikeByAnyWorkers) {
