@@ -12,7 +12,7 @@ namespace millrace::augment {
 namespace {
 
 constexpr int kMargin = 20, kGap = 16, kLine = 15, kHeading = 19, kPadding = 10, kTitle = 34, kMaxSide = 16384;
-constexpr double kSmall = 0.40, kMedium = 0.44, kLarge = 0.62; // Heights of letters, in OpenCV's unit of about 22 pixels.
+constexpr double kSmall = 0.40, kMedium = 0.44, kLarge = 0.62;  // Heights of letters, in OpenCV's unit of about 22 pixels.
 const cv::Scalar kInk(40, 40, 40), kGrey(120, 120, 120), kRed(45, 45, 175), kPink(232, 232, 252), kWhite(255, 255, 255);
 
 std::string ascii(std::string text) {
@@ -27,7 +27,8 @@ int width_of(const std::string& text, double scale) { return cv::getTextSize(tex
 void write(cv::Mat& sheet, const std::string& text, int x, int baseline, double scale, const cv::Scalar& colour) {
   constexpr int kUp = 4;
   const int above = static_cast<int>(scale * 26) + 2, below = static_cast<int>(scale * 10) + 2, left = 2;
-  const cv::Rect box = cv::Rect(x - left, baseline - above, width_of(text, scale) + 2 * left + 2, above + below) & cv::Rect({}, sheet.size());
+  const cv::Rect box =
+      cv::Rect(x - left, baseline - above, width_of(text, scale) + 2 * left + 2, above + below) & cv::Rect({}, sheet.size());
   if (text.empty() || box.empty()) return;
   cv::Mat large(box.height * kUp, box.width * kUp, CV_8UC1, cv::Scalar(0)), small;
   cv::putText(large, text, {(x - box.x) * kUp, (baseline - box.y) * kUp}, cv::FONT_HERSHEY_SIMPLEX, scale * kUp, 255,
@@ -82,7 +83,8 @@ Size shown_size(const ImageView& image, int side) {
 }
 
 cv::Mat shown(const ImageView& image, Size size) {
-  const cv::Mat raw(image.height, image.width, CV_8UC(image.channels), const_cast<std::uint8_t*>(image.data), static_cast<std::size_t>(image.stride_bytes));
+  const cv::Mat raw(image.height, image.width, CV_8UC(image.channels), const_cast<std::uint8_t*>(image.data),
+                    static_cast<std::size_t>(image.stride_bytes));
   cv::Mat bgr, out;
   cv::cvtColor(raw, bgr, image.channels == 3 ? cv::COLOR_RGB2BGR : cv::COLOR_GRAY2BGR);
   cv::resize(bgr, out, {size.width, size.height}, 0, 0, size.width > image.width ? cv::INTER_NEAREST : cv::INTER_AREA);
@@ -100,7 +102,8 @@ class Drawing {
   std::vector<std::uint8_t> draw() {
     write(sheet_, cut(ascii(options_.title), sheet_.cols - 2 * kMargin, kLarge), kMargin, kMargin + 14, kLarge, kInk);
     for (std::size_t r = 0; r < rows_.size(); ++r)
-      for (std::size_t c = 0; c < rows_[r].size(); ++c) draw_cell(rows_[r][c], places_[r], kMargin + static_cast<int>(c) * (options_.side + kGap));
+      for (std::size_t c = 0; c < rows_[r].size(); ++c)
+        draw_cell(rows_[r][c], places_[r], kMargin + static_cast<int>(c) * (options_.side + kGap));
     std::vector<std::uint8_t> png;
     if (!cv::imencode(".png", sheet_, png)) throw Error(ErrorKind::internal, "OpenCV could not encode the sheet");
     return png;
@@ -115,7 +118,8 @@ class Drawing {
       Row place{.y = y};
       std::size_t lines = 0;
       for (const SheetCell& cell : row) {
-        place.picture_height = std::max(place.picture_height, cell.image.data ? shown_size(cell.image, options_.side).height : field_height(cell));
+        place.picture_height =
+            std::max(place.picture_height, cell.image.data ? shown_size(cell.image, options_.side).height : field_height(cell));
         if (cell.image.data) lines = std::max(lines, wrap(ascii(cell.text), options_.side, kSmall).size());
       }
       place.height = kHeading + place.picture_height + 6 + static_cast<int>(lines) * kLine;
@@ -161,6 +165,8 @@ class Drawing {
 
 }  // namespace
 
-std::vector<std::uint8_t> draw_sheet(const std::vector<std::vector<SheetCell>>& rows, const SheetOptions& options) { return Drawing(rows, options).draw(); }
+std::vector<std::uint8_t> draw_sheet(const std::vector<std::vector<SheetCell>>& rows, const SheetOptions& options) {
+  return Drawing(rows, options).draw();
+}
 
 }  // namespace millrace::augment

@@ -16,7 +16,7 @@ struct SheetCell {
 
 struct SheetOptions {
   std::string title;
-  int side = 224;       ///< Pixels of the longer side of a cell's picture; small pictures are enlarged by whole numbers.
+  int side = 224;  ///< Pixels of the longer side of a cell's picture; small pictures are enlarged by whole numbers.
 };
 
 /// Draws rows of cells on white, as an RGB PNG. Rows may differ in length. Text outside ASCII is shown as '?'.

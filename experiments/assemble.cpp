@@ -132,8 +132,11 @@ std::unique_ptr<Recipe> make_recipe(const Spec& spec, const SourceInfo& source, 
       places.push_back(a.place);
     }
   }
-  augment::RecipeOptions options{.channels = source.channels, .input = source.raw_size, .dtype = spec.data.dtype,
-                                 .layout = spec.data.layout, .pass_order = spec.data.pass_order};
+  augment::RecipeOptions options{.channels = source.channels,
+                                 .input = source.raw_size,
+                                 .dtype = spec.data.dtype,
+                                 .layout = spec.data.layout,
+                                 .pass_order = spec.data.pass_order};
   try {
     return augment::compile(std::move(operations), options);
   } catch (const Error& e) {

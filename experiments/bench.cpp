@@ -86,8 +86,8 @@ LoaderBench run_window(const Source& source, const Recipe& recipe, LoaderOptions
   return out;
 }
 
-LoaderBench run_epochs(const Source& source, const Recipe& recipe, LoaderOptions options, std::uint64_t epochs, const FaultWatch::Place& faults,
-                       const Context& context) {
+LoaderBench run_epochs(const Source& source, const Recipe& recipe, LoaderOptions options, std::uint64_t epochs,
+                       const FaultWatch::Place& faults, const Context& context) {
   LoaderBench out;
   Digest digest(Digest::Of::pixels);
   options.batches = epochs * steps_per_epoch(source.size(), options.batch, options.drop_last);

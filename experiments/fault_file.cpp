@@ -56,7 +56,8 @@ FaultWatch::~FaultWatch() {
     file_.update(report);
     if (const std::string text = file_.summary(action_); !text.empty()) out_.warning(text);
     if (report.progressive_jpegs)
-      out_.note(grouped(double(report.progressive_jpegs)) + " of the pictures were progressive JPEG, which takes about three times as long");
+      out_.note(grouped(double(report.progressive_jpegs)) +
+                " of the pictures were progressive JPEG, which takes about three times as long");
   } catch (const std::exception& e) {
     out_.warning(e.what());
   }

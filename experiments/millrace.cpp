@@ -36,7 +36,7 @@ void keep_openmp_from_spinning() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  keep_openmp_from_spinning(); // Before there are threads.
+  keep_openmp_from_spinning();  // Before there are threads.
   millrace::Signals signals;
   const int status = run(argc, argv, signals);
   if (!signals.received()) return status;

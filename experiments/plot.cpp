@@ -19,8 +19,8 @@ namespace millrace {
 namespace {
 
 // Colour-blind safe (Okabe and Ito, 2008), one a phase: waiting stands out against the work.
-const std::map<std::string, const char*> kColours{{"wait", "#D55E00"},     {"upload", "#CC79A7"},     {"forward", "#56B4E9"},
-                                                  {"backward", "#0072B2"}, {"reduce", "#999999"},     {"optimizer", "#009E73"},
+const std::map<std::string, const char*> kColours{{"wait", "#D55E00"},     {"upload", "#CC79A7"},      {"forward", "#56B4E9"},
+                                                  {"backward", "#0072B2"}, {"reduce", "#999999"},      {"optimizer", "#009E73"},
                                                   {"other", "#F0E442"},    {"unaccounted", "#000000"}, {"read", "#CC79A7"},
                                                   {"decode", "#0072B2"},   {"augment", "#009E73"}};
 const char* const kLines[] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#999999"};
@@ -142,8 +142,8 @@ std::string plot_program(const std::vector<CellSummary>& all, const std::string&
       ++column;
     }
     data << "\n\n";
-    rates << "set label " << g + 1 << " " << stacked(groups[g].label) << " at first " << (begin + column - 1) / 2.0 << ", graph 1.0 offset 0,"
-          << 0.9 * double(lines_of(groups[g].label)) << " center font \",10\"\n";
+    rates << "set label " << g + 1 << " " << stacked(groups[g].label) << " at first " << (begin + column - 1) / 2.0
+          << ", graph 1.0 offset 0," << 0.9 * double(lines_of(groups[g].label)) << " center font \",10\"\n";
     label_lines = std::max(label_lines, lines_of(groups[g].label));
     if (g + 1 < groups.size()) ticks << ", \"\" " << column++;
   }
@@ -171,7 +171,8 @@ std::string plot_program(const std::vector<CellSummary>& all, const std::string&
       << "set grid ytics lc rgb \"#DDDDDD\"; set border 3; set ytics nomirror; set format y \"%.0f\"\n"
       << "set ylabel \"images/s\"; set yrange [0:" << top * 1.2 << "]\n"
       << rates.str() << "plot " << lines.str() << "\nunset label; set tmargin 1.5\n"
-      << "set ylabel \"µs " << (kind == Bars::stages ? "of a worker " : "") << "an image\"; set yrange [0:*]; set format y \"%g\"; set bmargin 3.5\n"
+      << "set ylabel \"µs " << (kind == Bars::stages ? "of a worker " : "")
+      << "an image\"; set yrange [0:*]; set format y \"%g\"; set bmargin 3.5\n"
       << "set xlabel " << quoted(axis_name(x))
       << "\nset boxwidth 0.7; set style fill solid 1.0 noborder\nset key at screen 0.99, screen 0.44 right top vertical invert samplen 1 "
          "width -2\n"

@@ -8,8 +8,8 @@
 namespace millrace {
 
 /// The gnuplot program of a study's picture: images/s over the x axis (workers, where they vary), and below it where the
-/// time of an image goes, as stacked bars: the trainer's phases, or the loader's stages. All its numbers are in it. `terminal` and `output` are given on gnuplot's
-/// command line.
+/// time of an image goes, as stacked bars: the trainer's phases, or the loader's stages. All its numbers are in it. `terminal` and `output`
+/// are given on gnuplot's command line.
 enum class Bars { phases, stages };
 std::string plot_program(const std::vector<CellSummary>& cells, const std::string& title, Bars bars = Bars::phases);
 

@@ -65,8 +65,12 @@ void keys_of(Keys& keys, TorchvisionTrainRecipe& r) {
   keys.boolean("antialias", r.antialias);
   keys.number("hflip", r.hflip, 0, 1);
   keys.choice<Policy>("auto_augment", r.auto_augment,
-                      {{"none", Policy::none}, {"ra", Policy::ra}, {"ta_wide", Policy::ta_wide}, {"imagenet", Policy::imagenet},
-                       {"cifar10", Policy::cifar10}, {"svhn", Policy::svhn}});
+                      {{"none", Policy::none},
+                       {"ra", Policy::ra},
+                       {"ta_wide", Policy::ta_wide},
+                       {"imagenet", Policy::imagenet},
+                       {"cifar10", Policy::cifar10},
+                       {"svhn", Policy::svhn}});
   keys.whole("ra_magnitude", r.ra_magnitude, 0, 30);
   keys.number("re_prob", r.re_prob, 0, 1);
   statistics(keys, r.mean, r.std);
@@ -82,29 +86,46 @@ void keys_of(Keys& keys, TorchvisionEvalOptions& o) {
 Operations evaluation_of(const TimmTrainRecipe& r) {
   const TimmTrainOptions& o = r.options;
   // timm evaluates with the model's filter, which is bicubic, where training draws one.
-  return timm_eval({.size = o.size, .crop_pct = r.crop_pct, .filter = o.random_filter ? Filter::bicubic : o.filter,
-                    .mean = o.mean, .std = o.std, .small_images = o.small_images});
+  return timm_eval({.size = o.size,
+                    .crop_pct = r.crop_pct,
+                    .filter = o.random_filter ? Filter::bicubic : o.filter,
+                    .mean = o.mean,
+                    .std = o.std,
+                    .small_images = o.small_images});
 }
 
 Operations evaluation_of(const TorchvisionTrainRecipe& r) {
   // The references take 256 for 224, and their published weights keep that ratio at other sizes.
-  return torchvision_eval({.size = r.size, .resize = static_cast<int>(std::lround(r.size * 256 / 224.0)), .filter = r.filter, .mean = r.mean, .std = r.std});
+  return torchvision_eval(
+      {.size = r.size, .resize = static_cast<int>(std::lround(r.size * 256 / 224.0)), .filter = r.filter, .mean = r.mean, .std = r.std});
 }
 
 void add_policy(Operations& list, const TorchvisionTrainRecipe& r) {
   const auto with = [&](AutoAugment::Policy policy) { list.push_back(AutoAugment{.policy = policy, .filter = r.filter}); };
   switch (r.auto_augment) {
-    case Policy::none: break;
-    case Policy::ra: list.push_back(RandAugment{.magnitude = r.ra_magnitude, .filter = r.filter}); break;
-    case Policy::ta_wide: list.push_back(TrivialAugmentWide{.filter = r.filter}); break;
-    case Policy::imagenet: with(AutoAugment::Policy::imagenet); break;
-    case Policy::cifar10: with(AutoAugment::Policy::cifar10); break;
-    case Policy::svhn: with(AutoAugment::Policy::svhn); break;
+    case Policy::none:
+      break;
+    case Policy::ra:
+      list.push_back(RandAugment{.magnitude = r.ra_magnitude, .filter = r.filter});
+      break;
+    case Policy::ta_wide:
+      list.push_back(TrivialAugmentWide{.filter = r.filter});
+      break;
+    case Policy::imagenet:
+      with(AutoAugment::Policy::imagenet);
+      break;
+    case Policy::cifar10:
+      with(AutoAugment::Policy::cifar10);
+      break;
+    case Policy::svhn:
+      with(AutoAugment::Policy::svhn);
+      break;
   }
 }
 
 Operations training_of(const TorchvisionTrainRecipe& r) {
-  Operations list{RandomResizedCrop{.size = {r.size, r.size}, .scale = r.scale, .ratio = r.ratio, .filter = r.filter, .antialias = r.antialias}};
+  Operations list{
+      RandomResizedCrop{.size = {r.size, r.size}, .scale = r.scale, .ratio = r.ratio, .filter = r.filter, .antialias = r.antialias}};
   if (r.hflip > 0) list.push_back(RandomHorizontalFlip{r.hflip});
   add_policy(list, r);
   list.push_back(Normalize{{r.mean.begin(), r.mean.end()}, {r.std.begin(), r.std.end()}});

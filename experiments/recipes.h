@@ -30,7 +30,8 @@ struct TorchvisionTrainRecipe {
 };
 
 /// What one [[augment]] says: an operation, or a recipe that stands for a list of them.
-using Step = std::variant<augment::Operation, TimmTrainRecipe, augment::TimmEvalOptions, TorchvisionTrainRecipe, augment::TorchvisionEvalOptions>;
+using Step =
+    std::variant<augment::Operation, TimmTrainRecipe, augment::TimmEvalOptions, TorchvisionTrainRecipe, augment::TorchvisionEvalOptions>;
 
 /// The recipes that `recipe = "..."` takes.
 const std::vector<std::string>& recipe_names();

@@ -1,6 +1,7 @@
 #include "experiments/records.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -32,6 +33,11 @@ RecordFile::RecordFile(const std::string& folder) : path_(file_of(folder)) {
   descriptor_ = open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   if (descriptor_ < 0)
     throw Error(ErrorKind::usage, path_ + ": cannot be written: " + std::strerror(errno), "name another folder with --out");
+  // Two writers would repair and number each other's lines. File systems without locks (some network ones) go without.
+  if (flock(descriptor_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    close(descriptor_);
+    throw Error(ErrorKind::usage, path_ + ": another process is writing it", "wait for its end, or name another folder with --out");
+  }
   const off_t size = lseek(descriptor_, 0, SEEK_END), whole = whole_lines(descriptor_);
   repaired_ = whole < size && ftruncate(descriptor_, whole) == 0;
 }

@@ -99,6 +99,12 @@ std::string provenance(const StudyResults& results) {
          ", first run " + results.runs.front().run.value("started", "?") + ".";
 }
 
+std::string foreign_text(const StudyResults& results) {
+  if (!results.foreign) return {};
+  return std::to_string(results.foreign) + (results.foreign == 1 ? " run" : " runs") +
+         " of other settings in this folder left out: not of the last study.";
+}
+
 std::string failures(const StudyResults& results) {
   std::string out;
   for (const RunResult& run : results.runs)
@@ -109,29 +115,33 @@ std::string failures(const StudyResults& results) {
 }  // namespace
 
 Report write_report(const std::string& folder, const std::function<void(const std::string&)>& warn) {
-  const StudyResults results = collect(read_records(folder));
+  StudyResults results = collect(read_records(folder));
+  keep_planned(results);
   const std::vector<CellSummary> cells = summarize(results);
   if (std::none_of(cells.begin(), cells.end(), [](const CellSummary& s) { return !s.runs.empty(); }))
-    throw Error(ErrorKind::data, folder + ": results.jsonl holds no finished run", "failed runs are recorded there with their errors");
+    throw Error(ErrorKind::data, folder + ": results.jsonl holds no finished run" + (results.study.is_object() ? " of its last study" : ""),
+                "failed runs are recorded there with their errors");
   const Json study = results.study.is_object() ? results.study : Json::object();
   const std::string name = study.value("name", std::filesystem::path(folder).filename().string());
   const Table table = result_table(cells);
+  const std::string foreign = foreign_text(results);
   const auto own = judge_own(cells);
 
   Report report;
-  const bool stages = study.value("bars", "phases") == "stages" &&
-                      std::all_of(cells.begin(), cells.end(), [](const CellSummary& s) { return s.runs.empty() || !s.stage_us_per_image.empty(); });
+  const bool stages = study.value("bars", "phases") == "stages" && std::all_of(cells.begin(), cells.end(), [](const CellSummary& s) {
+                        return s.runs.empty() || !s.stage_us_per_image.empty();
+                      });
   report.files = write_plot(folder, cells, name, stages ? Bars::stages : Bars::phases, warn);
   std::string md = "# " + name + "\n\n";
   if (const std::string scale = study.value("scale", ""); !scale.empty()) md += "Scaled down: " + scale + "\n\n";
-  md += provenance(results) + "\n\n" + table.markdown() +
+  md += provenance(results) + "\n\n" + (foreign.empty() ? "" : foreign + "\n\n") + table.markdown() +
         "\nimages/s without the first epoch; medians, with the range of repetitions in brackets. total: training of all epochs, without "
         "evaluation. load: waiting for a batch; update: upload, forward, backward, "
         "reduce, optimizer.\n";
   if (!report.files.empty()) md += "\n![images/s, and where the time of an image goes](plot.svg)\n";
   if (stages) md += stages_text(cells);
   md += "\n## What the numbers say\n\n" + findings_text(own);
-  report.terminal = table.text() + "\n";
+  report.terminal = table.text() + "\n" + (foreign.empty() ? "" : foreign + "\n");
   for (const Finding& f : own) report.terminal += f.detector + "  " + f.text + "\n";
   if (study.contains("published")) {
     const Json& published = study["published"];

@@ -80,7 +80,8 @@ void fill_stages(CellSummary& s) {
   const double threads = std::max(1.0, s.workers);
   const double all = us([&](const RunResult& r) { return threads * sum(r, "wall_seconds"); });
   if (decode + augment <= 0) return;
-  s.stage_us_per_image = {{"read", read}, {"decode", decode}, {"augment", augment}, {"other", std::max(0.0, all - read - decode - augment)}};
+  s.stage_us_per_image = {
+      {"read", read}, {"decode", decode}, {"augment", augment}, {"other", std::max(0.0, all - read - decode - augment)}};
 }
 
 void fill(CellSummary& s) {
@@ -128,10 +129,13 @@ std::vector<std::size_t> place_in(const Json& axes, const Cell& cell) {
 StudyResults collect(const std::vector<Json>& records) {
   StudyResults out;
   std::map<std::string, std::size_t> at;
+  std::size_t line = 0;
   for (const Json& record : records) {
+    ++line;
     const std::string type = record.value("type", ""), name = record.value("run", "");
     if (type == "study") {
       out.study = record;
+      out.study_line = line;
     } else if (type == "run") {
       const auto [it, fresh] = at.emplace(name, out.runs.size());
       if (fresh) out.runs.emplace_back();
@@ -150,6 +154,23 @@ StudyResults collect(const std::vector<Json>& records) {
     }
   }
   return out;
+}
+
+void keep_planned(StudyResults& results) {
+  if (!results.study.is_object() || !results.study.contains("runs")) return;
+  std::map<std::string, std::vector<const Json*>> plans;
+  for (const Json& plan : results.study["runs"]) plans[plan.value("digest", "")].push_back(&plan);
+  const std::size_t all = results.runs.size();
+  std::erase_if(results.runs, [&](RunResult& run) {
+    const auto it = plans.find(run.run.value("spec_digest", ""));
+    if (it == plans.end()) return true;
+    // Two cells may come to the same settings; elsewhere the study decides, whatever command or axes made the run.
+    const auto& cells = it->second;
+    const auto same = [&](const Json* plan) { return cell_from((*plan)["cell"]) == run.cell; };
+    if (std::none_of(cells.begin(), cells.end(), same)) run.cell = cell_from((*cells.front())["cell"]);
+    return false;
+  });
+  results.foreign = all - results.runs.size();
 }
 
 Spread Spread::of(std::vector<double> values) {

@@ -21,10 +21,16 @@ struct RunResult {
 
 /// results.jsonl, read. A run begun anew under the same name replaces the earlier attempt.
 struct StudyResults {
-  Json study;  ///< The latest study record, or null.
+  Json study;                  ///< The latest study record, or null,
+  std::size_t study_line = 0;  ///< and its line.
   std::vector<RunResult> runs;
+  std::size_t foreign = 0;  ///< Runs taken out by keep_planned.
 };
 StudyResults collect(const std::vector<Json>& records);
+
+/// Keeps the runs whose settings the latest study plans (by their digest), each in the cell that it plans for them; the others
+/// come from another state of the spec, other --set or another command in the same folder. Without a study all stay.
+void keep_planned(StudyResults& results);
 
 /// Median and range of some repetitions.
 struct Spread {
@@ -50,7 +56,7 @@ struct CellSummary {
   /// Of a worker's time: read, decode (without reading), augment, and "other": the graph, and waiting for a free slot. They add
   /// up to workers x wall over images (workers = 0: the trainer's thread). Empty where the records hold no stages.
   std::vector<std::pair<std::string, double>> stage_us_per_image;
-  double wait_share = 0;                                     ///< Median.
+  double wait_share = 0;  ///< Median.
 };
 
 /// In the grid's order. Without a study each run is a cell of its own.

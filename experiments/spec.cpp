@@ -43,9 +43,8 @@ void visit(Keys& keys, DataSpec& s) {
   keys.choice<Dtype>("dtype", s.dtype, {{"f32", Dtype::f32}, {"u8", Dtype::u8}});
   keys.choice<Verify>("verify", s.verify, {{"strict", Verify::strict}, {"warn", Verify::warn}, {"off", Verify::off}});
   keys.boolean("exif_orientation", s.exif_orientation);
-  keys.choice<augment::PassOrder>(
-      "pass_order", s.pass_order,
-      {{"horizontal-first", augment::PassOrder::horizontal_first}, {"pillow13", augment::PassOrder::pillow13}});
+  keys.choice<augment::PassOrder>("pass_order", s.pass_order,
+                                  {{"horizontal-first", augment::PassOrder::horizontal_first}, {"pillow13", augment::PassOrder::pillow13}});
 }
 
 void visit(Keys& keys, LoaderSpec& s) {
@@ -212,7 +211,8 @@ void warn(const Document& document, const Spec& spec, int cores, std::vector<std
   idle("data", "split", spec.data.name == "folder", "with data.name = \"folder\": data.path is the split");
   idle("data", "verify", spec.data.name == "digits" || spec.data.name == "folder",
        "with data.name = \"" + spec.data.name + "\": no sums are published");
-  idle("data", "exif_orientation", spec.data.name != "folder", "with data.name = \"" + spec.data.name + "\": its pictures are not JPEG files");
+  idle("data", "exif_orientation", spec.data.name != "folder",
+       "with data.name = \"" + spec.data.name + "\": its pictures are not JPEG files");
   idle("train", "padding", t.model != "lenet", "with train.model = \"" + t.model + "\"");
   idle("train", "step_microseconds", !sleeps, "with train.model = \"" + t.model + "\"");
   idle("train", "momentum", t.optimizer != "sgd", "with train.optimizer = \"" + t.optimizer + "\"");

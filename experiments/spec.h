@@ -53,7 +53,7 @@ struct AugmentSpec {
   std::string op, recipe;  ///< One of the two: as in the table of operations or of recipes.
   std::string name;        ///< For `augment.NAME = true|false`; the op or recipe where none is given.
   bool enabled = true;
-  std::string place;       ///< "file:line:column", for what shows only when the list is compiled.
+  std::string place;  ///< "file:line:column", for what shows only when the list is compiled.
   Step step;
 };
 

@@ -20,7 +20,9 @@ std::optional<Finding> judge_stages(const std::vector<CellSummary>& cells) {
     return s.stage_us_per_image[2].second / sum;
   };
   // Encoded pictures only. Several workers may share a core, and would count its waits as work: one thread is taken where it was run.
-  const auto fits = [](const CellSummary& s) { return !s.stage_us_per_image.empty() && s.stage_us_per_image[0].second > 0 && s.wait_share >= 0.5; };
+  const auto fits = [](const CellSummary& s) {
+    return !s.stage_us_per_image.empty() && s.stage_us_per_image[0].second > 0 && s.wait_share >= 0.5;
+  };
   const bool single = std::any_of(cells.begin(), cells.end(), [&](const CellSummary& s) { return fits(s) && s.workers <= 1; });
   std::size_t n = 0;
   for (const CellSummary& s : cells) {
@@ -37,8 +39,9 @@ std::optional<Finding> judge_stages(const std::vector<CellSummary>& cells) {
   const auto at = [&](const CellSummary& s) { return fixed(100 * share(s), 0) + " % (" + label(s) + ")"; };
   return Finding{"D11", "an image takes a worker " + mean(read) + " us to read, " + mean(decode) + " to decode and " + mean(augment) +
                             " to augment (means over " + std::to_string(n) + (single ? " cells of one thread" : " cells") +
-                            "); augmenting is " + at(*least) + " to " + at(*most) + " of a worker's time. Reading and decoding alone would give " +
-                            grouped(1e6 * double(n) / (read + decode)) + " images/s a worker: that is what no work on augmentation moves."};
+                            "); augmenting is " + at(*least) + " to " + at(*most) +
+                            " of a worker's time. Reading and decoding alone would give " + grouped(1e6 * double(n) / (read + decode)) +
+                            " images/s a worker: that is what no work on augmentation moves."};
 }
 
 }  // namespace millrace

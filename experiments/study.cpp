@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <map>
+#include <new>
 #include <set>
 
 #include "experiments/commands.h"
@@ -57,15 +58,18 @@ std::set<std::string> finished(const StudyResults& results) {
   return out;
 }
 
-Json study_record(const SpecArguments& arguments, const Document& document, const StudySpec& study, const std::vector<Axis>& all_axes) {
-  Json axes = Json::object();
-  for (const Axis& axis : all_axes) axes[axis.key] = axis.values;
+/// `all`: the whole grid, whatever --only keeps for now. A report counts the runs of these settings and no others.
+Json study_record(const SpecArguments& arguments, const Document& document, const StudySpec& study, const std::vector<PlannedRun>& all) {
+  Json axes = Json::object(), runs = Json::array();
+  for (const Axis& axis : study.axes) axes[axis.key] = axis.values;
+  for (const PlannedRun& run : all) runs.push_back({{"digest", run.digest}, {"cell", to_json(run.cell)}, {"repetition", run.repetition}});
   Json out = {{"type", "study"},
               {"name", std::filesystem::path(arguments.spec).stem().string()},
               {"spec_file", document.file},
               {"axes", axes},
               {"repeat", study.repeat},
               {"scale", study.scale},
+              {"runs", runs},
               {"bars", study.stages ? "stages" : "phases"}};
   if (!study.published.empty()) {
     // The figures travel with the results: a report needs nothing else.
@@ -76,7 +80,8 @@ Json study_record(const SpecArguments& arguments, const Document& document, cons
 }
 
 /// One run with its records. Returns "complete", "stopped" or "failed".
-std::string run_one(const PlannedRun& planned, const std::string& folder, RecordFile& records, SourceShelf& sources, const Context& context, int& status) {
+std::string run_one(const PlannedRun& planned, const std::string& folder, RecordFile& records, SourceShelf& sources, const Context& context,
+                    int& status) {
   const std::string run = planned.digest.substr(0, 12);
   Json record = run_record(planned.spec, context, run, "in memory");
   record["cell"] = to_json(planned.cell);
@@ -84,14 +89,21 @@ std::string run_one(const PlannedRun& planned, const std::string& folder, Record
   records.append(record);
   Json end = {{"type", "end"}, {"run", run}};
   std::string outcome;
+  const auto failed = [&](const std::string& what, const std::string& hint, ErrorKind kind) {
+    outcome = "failed";
+    end["error"] = what;
+    if (!status) status = exit_code(kind);
+    context.out.warning("this run failed: " + what + (hint.empty() ? "" : " (hint: " + hint + ")"));
+  };
   try {
     outcome = run_training(planned.spec, sources, context, run, folder, [&](const Json& epoch) { records.append(epoch); }) ? "complete"
-                                                                                                                         : "stopped";
+                                                                                                                           : "stopped";
   } catch (const Error& e) {
-    outcome = "failed";
-    end["error"] = e.what();
-    if (!status) status = exit_code(e.kind());
-    context.out.warning("this run failed: " + std::string(e.what()) + (e.hint().empty() ? "" : " (hint: " + e.hint() + ")"));
+    failed(e.what(), e.hint(), e.kind());
+  } catch (const std::bad_alloc&) {
+    failed("out of memory", "a smaller data.batch, loader.prefetch or data.subset takes less", ErrorKind::internal);
+  } catch (const std::exception& e) {
+    failed("internal error: " + std::string(e.what()), "", ErrorKind::internal);
   }
   end["outcome"] = outcome;
   end["ended"] = now_utc();
@@ -105,7 +117,8 @@ int study_command(const SpecArguments& arguments, const Context& context) {
   const Document document = read_with_sets(arguments);
   StudySpec study = parse_spec(document, context.host.cores).study;
   drop_set_axes(arguments, study.axes);
-  const std::vector<Axis> all_axes = study.axes;
+  const std::vector<PlannedRun> all = plan_runs(document, study, context.host.cores);
+  const Json record = study_record(arguments, document, study, all);
   for (const std::string& only : arguments.only) {
     const auto [key, value] = split_assignment(only, "--only");
     restrict_axis(study.axes, key, value);
@@ -113,13 +126,13 @@ int study_command(const SpecArguments& arguments, const Context& context) {
   const std::vector<PlannedRun> runs = plan_runs(document, study, context.host.cores);
   print_warnings(runs, context.out);
   SourceShelf sources([&](const std::string& text) { context.out.warning(text); });
-  sources.train(runs.front().spec.data);  // Missing data end the study before it begins.
+  open_sources(runs.front().spec, sources);  // Missing data end the study before it begins.
 
   const std::string folder = out_folder(arguments);
   RecordFile records(folder);
   if (records.repaired()) context.out.warning(records.path() + ": an unfinished last line was removed");
   const std::set<std::string> done = finished(collect(read_records(folder)));
-  records.append(study_record(arguments, document, study, all_axes));
+  records.append(record);
   int status = 0;
   std::size_t number = 0;
   for (const PlannedRun& planned : runs) {

@@ -124,7 +124,6 @@ void Reporter::note(const std::string& line) {
 
 void Reporter::warning(const std::string& line) { note("warning: " + line); }
 
-
 void Reporter::progress(const std::string& line) {
   if (!terminal_) return;
   std::lock_guard lock(output_mutex());

@@ -24,8 +24,8 @@ Json run_record(const Spec& spec, const Context& context, const std::string& run
 /// One training run: sources, recipe, trainer and loader are made, epochs run, `on_epoch` gets each epoch's record.
 /// Bad samples are listed in folder/faults.jsonl. Returns true when all epochs are done, false after a stop.
 /// Threads: the caller becomes the trainer. Errors: those of what it assembles.
-bool run_training(const Spec& spec, SourceShelf& sources, const Context& context, const std::string& run,
-                  const std::string& folder, const std::function<void(const Json&)>& on_epoch);
+bool run_training(const Spec& spec, SourceShelf& sources, const Context& context, const std::string& run, const std::string& folder,
+                  const std::function<void(const Json&)>& on_epoch);
 
 /// The phases' names and values, in the order of a step.
 Json to_json(const train::Phases& phases);

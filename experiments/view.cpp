@@ -46,7 +46,8 @@ ImageView unnormalised(const void* row, const RowFormat& format, const augment::
     for (int x = 0; x < format.width; ++x)
       for (int c = 0; c < format.channels; ++c) {
         const std::ptrdiff_t pixel = std::ptrdiff_t(y) * format.width + x;
-        const std::ptrdiff_t i = format.layout == Layout::nchw ? std::ptrdiff_t(c) * format.height * format.width + pixel : pixel * format.channels + c;
+        const std::ptrdiff_t i =
+            format.layout == Layout::nchw ? std::ptrdiff_t(c) * format.height * format.width + pixel : pixel * format.channels + c;
         std::uint8_t& to = out.row(y)[x * format.channels + c];
         if (format.dtype == Dtype::u8) {
           to = static_cast<const std::uint8_t*>(row)[i];
@@ -62,11 +63,16 @@ ImageView unnormalised(const void* row, const RowFormat& format, const augment::
 class Viewer {
  public:
   Viewer(const Spec& spec, const SourceInfo& info, Pictures& pictures)
-      : spec_(spec), pictures_(pictures), recipe_(make_recipe(spec, info, false)), normalize_(normalization_of(spec)), decoder_(make_decoder(spec.data)) {}
+      : spec_(spec),
+        pictures_(pictures),
+        recipe_(make_recipe(spec, info, false)),
+        normalize_(normalization_of(spec)),
+        decoder_(make_decoder(spec.data)) {}
 
   /// The original, then versions as epochs 0, 1, ... draw them.
   std::vector<SheetCell> row(const Sample& sample, std::uint64_t id, const std::string& heading, const std::string& origin, int versions) {
-    const Expected<ImageInfo> info = sample.raw() ? ImageInfo{sample.pixels.size(), sample.pixels.channels} : decoder_->header(sample.bytes);
+    const Expected<ImageInfo> info =
+        sample.raw() ? ImageInfo{sample.pixels.size(), sample.pixels.channels} : decoder_->header(sample.bytes);
     if (!info) return {fault_cell(info.error(), heading, origin)};
     const auto whole = pixels(sample, {0, 0, info->size.width, info->size.height});
     std::vector<SheetCell> cells{whole ? SheetCell{pictures_.keep(*whole), heading, text_of(*info, origin)}
@@ -142,27 +148,34 @@ int view_command(const SpecArguments& arguments, const Context& context) {
   // The first samples of the first epoch, so that other seeds show others.
   const std::uint64_t samples = std::min<std::uint64_t>(arguments.samples, source.size());
   std::vector<PlannedRow> order(samples);
-  if (samples) Plan({.samples = source.size(), .global_batch = samples, .sampler = spec.loader.sampler, .seed = spec.loader.seed}).rows_of(0, 0, order);
+  if (samples)
+    Plan({.samples = source.size(), .global_batch = samples, .sampler = spec.loader.sampler, .seed = spec.loader.seed})
+        .rows_of(0, 0, order);
   Buffer file;
   for (const PlannedRow& planned : order) {
     const auto sample = source.read(planned.id, file);
     const std::string origin = source.origin(planned.id);
-    if (sample) rows.push_back(viewer.row(*sample, planned.id, class_name(source.info(), sample->label), origin, arguments.versions));
-    else rows.push_back({Viewer::fault_cell(sample.error(), "sample " + std::to_string(planned.id), origin)});
+    if (sample)
+      rows.push_back(viewer.row(*sample, planned.id, class_name(source.info(), sample->label), origin, arguments.versions));
+    else
+      rows.push_back({Viewer::fault_cell(sample.error(), "sample " + std::to_string(planned.id), origin)});
   }
   // Bad samples need one cell each: as many a row as there is room for.
   std::vector<SheetCell> faults;
   for (const std::string& path : arguments.bad) {
     auto row = row_of_file(path, source.size() + faults.size(), arguments.versions, viewer);
-    if (row.size() > 1) rows.push_back(std::move(row));
-    else faults.push_back(std::move(row.front()));
+    if (row.size() > 1)
+      rows.push_back(std::move(row));
+    else
+      faults.push_back(std::move(row.front()));
   }
   for (std::size_t i = 0; i < faults.size(); ++i) {
     if (i % static_cast<std::size_t>(arguments.versions + 1) == 0) rows.emplace_back();
     rows.back().push_back(std::move(faults[i]));
   }
   const std::string title = std::filesystem::path(arguments.spec).stem().string() + ": " + source.info().name + ", seed " +
-                            std::to_string(spec.loader.seed) + ". Left the original, then what epochs 1 to " + std::to_string(arguments.versions) + " see";
+                            std::to_string(spec.loader.seed) + ". Left the original, then what epochs 1 to " +
+                            std::to_string(arguments.versions) + " see";
   const auto png = augment::draw_sheet(rows, {.title = title});
   const std::string path = arguments.out.empty() ? "sheet.png" : arguments.out;
   std::ofstream out(path, std::ios::binary);

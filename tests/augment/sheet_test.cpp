@@ -37,9 +37,7 @@ TEST(Sheet, EmptyRowsAndTextsAreDrawnToo) {
   EXPECT_GT(size_of({{}, {SheetCell{}}}).height, 0);
 }
 
-TEST(Sheet, TooLargeASheetIsRefused) {
-  EXPECT_THROW(draw_sheet({std::vector<SheetCell>(1000, picture())}, {}), Error);
-}
+TEST(Sheet, TooLargeASheetIsRefused) { EXPECT_THROW(draw_sheet({std::vector<SheetCell>(1000, picture())}, {}), Error); }
 
 }  // namespace
 }  // namespace millrace::augment

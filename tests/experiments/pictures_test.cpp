@@ -45,7 +45,8 @@ class PictureFolder : public Program {
                 "[[augment]]\nrecipe = \"timm-train\"\nsize = 32\n[train]\nmodel = \"sleep\"\nstep_microseconds = 0\nepochs = 2\n");
   }
   Json bench(const std::string& file, int workers) {
-    EXPECT_EQ(run({"bench", "loader", file, "--epochs", "2", "--json", "--set", "loader.workers=" + std::to_string(workers), "--out", out()}), 0)
+    EXPECT_EQ(
+        run({"bench", "loader", file, "--epochs", "2", "--json", "--set", "loader.workers=" + std::to_string(workers), "--out", out()}), 0)
         << text("stderr");
     return last_line();
   }
@@ -117,7 +118,9 @@ TEST_F(PictureFolder, ViewDrawsASheetThatShowsBadFilesToo) {
   write_good();
   write_bad();
   const std::string sheet = (folder_ / "sheet.png").string();
-  ASSERT_EQ(run({"view", spec_of(""), "--out", sheet, "--samples", "23", "--versions", "3", "--bad", (folder_ / "data/set/a/cut.jpg").string()}), 0)
+  ASSERT_EQ(
+      run({"view", spec_of(""), "--out", sheet, "--samples", "23", "--versions", "3", "--bad", (folder_ / "data/set/a/cut.jpg").string()}),
+      0)
       << text("stderr");
   EXPECT_GT(fs::file_size(sheet), 20000u);
   EXPECT_EQ(run({"view", spec_of(""), "--out", sheet, "--bad", "nowhere.jpg"}), 2);
@@ -126,7 +129,9 @@ TEST_F(PictureFolder, ViewDrawsASheetThatShowsBadFilesToo) {
 TEST_F(PictureFolder, ViewShowsWhatTrainingSees) {
   write_good();
   const std::string one = (folder_ / "one.png").string(), other = (folder_ / "other.png").string();
-  const auto view = [&](const std::string& file, const std::string& to) { return run({"view", file, "--out", to, "--samples", "2", "--set", "data.dtype=u8"}); };
+  const auto view = [&](const std::string& file, const std::string& to) {
+    return run({"view", file, "--out", to, "--samples", "2", "--set", "data.dtype=u8"});
+  };
   ASSERT_EQ(view(spec_of(""), one), 0) << text("stderr");
   ASSERT_EQ(run({"view", spec_of(""), "--out", other, "--samples", "2"}), 0);
   const auto bytes = [](const std::string& path) { return test::read_file(path); };
@@ -135,7 +140,7 @@ TEST_F(PictureFolder, ViewShowsWhatTrainingSees) {
 
 TEST_F(PictureFolder, AStudyOfStagesPlotsThem) {
   write_good();
-  const std::string file = spec_of("") ;
+  const std::string file = spec_of("");
   std::ofstream(file, std::ios::app) << "[study]\naxes = { \"loader.workers\" = [0, 1] }\nbars = \"stages\"\n";
   ASSERT_EQ(run({"study", file, "--out", out()}), 0) << text("stderr");
   EXPECT_THAT(text("out/plot.gp"), HasSubstr("title \"decode\""));
@@ -146,7 +151,9 @@ TEST_F(PictureFolder, AStudyOfStagesPlotsThem) {
 
 TEST(RawPictures, AreCroppedToWhatWasDrawnForThem) {
   const Spec spec = parse_spec(parse_document("[data]\nsubset = 64\ndtype = \"u8\"\n[loader]\nsampler = \"sequential\"\n"
-                                              "[[augment]]\nop = \"random_resized_crop\"\nsize = 20\n", "a.toml"), 64);
+                                              "[[augment]]\nop = \"random_resized_crop\"\nsize = 20\n",
+                                              "a.toml"),
+                               64);
   const auto source = open_source(spec.data, Split::train, {});
   const auto recipe = make_recipe(spec, source->info(), false);
   Loader loader(*source, *recipe, loader_options(spec));
@@ -170,7 +177,8 @@ TEST_F(PictureFolder, OddFilesOfTheWorldAreJudgedAlikeByAnyWorkers) {
   write_good();
   int taken = 0;
   for (const auto& entry : fs::recursive_directory_iterator(odd / "crashtest"))
-    if (entry.path().extension() == ".jpg" && entry.file_size() < 20000) write("odd/" + std::to_string(taken++) + ".jpg", test::read_file(entry.path()));
+    if (entry.path().extension() == ".jpg" && entry.file_size() < 20000)
+      write("odd/" + std::to_string(taken++) + ".jpg", test::read_file(entry.path()));
   ASSERT_GT(taken, 20);
   const std::string file = spec_of("on_bad_sample = \"skip\"\n");
   const Json none = bench(file, 0);

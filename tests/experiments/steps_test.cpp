@@ -65,7 +65,8 @@ TEST(Steps, PoliciesTakeTheirReferencesNames) {
   EXPECT_EQ(torch.num_ops, 3);
   EXPECT_EQ(torch.magnitude, 15);
   EXPECT_EQ(torch.bins, 21);
-  const auto timm = operation<TimmRandAugment>("op = \"timm_rand_augment\"\nconfig = \"rand-m7-n3\"\ninterpolation = \"random\"\nmean = 0.5\n");
+  const auto timm =
+      operation<TimmRandAugment>("op = \"timm_rand_augment\"\nconfig = \"rand-m7-n3\"\ninterpolation = \"random\"\nmean = 0.5\n");
   EXPECT_EQ(timm.config, "rand-m7-n3");
   EXPECT_TRUE(timm.random_filter);
   EXPECT_EQ(timm.mean, (Rgb{0.5, 0.5, 0.5}));
@@ -83,7 +84,8 @@ TEST(Steps, ErasingIsTorchvisionsUnlessTimmIsAskedFor) {
 TEST(Steps, MistakesAreToldAtTheirPlace) {
   EXPECT_EQ(refusal("op = \"random_resized_crop\"\n"), "a.toml:1:1: augment.size: is missing | size = 224, or [height, width]");
   EXPECT_THAT(refusal("op = \"resize\"\nsize = 32\nshorter = 32\n"), HasSubstr("a.toml:4:11: augment.shorter: stands beside size"));
-  EXPECT_THAT(refusal("op = \"random_resized_crop\"\nsize = 224\nscale = [1, 0.5]\n"), HasSubstr("a.toml:4:9: augment.scale: the first number"));
+  EXPECT_THAT(refusal("op = \"random_resized_crop\"\nsize = 224\nscale = [1, 0.5]\n"),
+              HasSubstr("a.toml:4:9: augment.scale: the first number"));
   EXPECT_THAT(refusal("op = \"timm_rand_augment\"\nconfig = \"rand-q1\"\n"), HasSubstr("a.toml:3:10: "));
   EXPECT_THAT(refusal("recipe = \"timm-train\"\nauto_augment = \"augmix-m3\"\n"), HasSubstr("a.toml:3:16: timm-train: auto_augment"));
   EXPECT_THAT(refusal("recipe = \"tim-train\"\n"), HasSubstr("did you mean 'timm-train'?"));
@@ -94,8 +96,11 @@ TEST(Steps, MistakesAreToldAtTheirPlace) {
 
 TEST(Steps, WhatOnlyTheCompilerSeesIsToldAtTheOperationsPlace) {
   const Spec spec = read("[[augment]]\nop = \"normalize\"\n\n[[augment]]\nop = \"random_horizontal_flip\"\n");
-  EXPECT_THAT([&] { make_recipe(spec, {.raw_size = {28, 28}, .channels = 1}, false); },
-              testing::ThrowsMessage<Error>(testing::StartsWith("a.toml:4:1: RandomHorizontalFlip: comes after Normalize")));
+  EXPECT_THAT(
+      [&] {
+        make_recipe(spec, {.raw_size = {28, 28}, .channels = 1}, false);
+      },
+      testing::ThrowsMessage<Error>(testing::StartsWith("a.toml:4:1: RandomHorizontalFlip: comes after Normalize")));
 }
 
 TEST(Steps, TokensThatTimmIgnoresAreRemarkedOn) {
