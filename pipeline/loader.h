@@ -25,7 +25,7 @@ struct LoaderOptions {
   std::uint64_t seed = 0;
   std::uint64_t first_batch = 0;        ///< Global batch number to start at: resuming is starting here.
   std::optional<std::uint64_t> batches; ///< How many; empty: endless.
-  int rows_per_message = 0;             ///< Of raw samples (0: 64); encoded ones travel singly.
+  int rows_per_message = 0;             ///< Of raw samples (0: about 200 kB of rows, 64 at most); encoded ones travel singly.
   double extra_us_per_image = 0;        ///< Busy wait in the augment stage, to build a slower loader on purpose.
   FaultPolicy faults;
   SlotMemory* memory = nullptr;         ///< Null: plain_slot_memory(). Must outlive the loader and its batches.
