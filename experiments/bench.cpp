@@ -10,6 +10,7 @@
 #include "experiments/loader_stats.h"
 #include "pipeline/digest.h"
 #include "pipeline/error.h"
+#include "pipeline/graph_cost.h"
 #include "train/load.h"
 
 namespace millrace {
@@ -18,6 +19,7 @@ namespace {
 constexpr double kWarmUpSeconds = 1.2;
 constexpr std::uint64_t kWarmUpBatches = 6;
 constexpr std::size_t kResidentBatches = 32;
+constexpr double kGraphSeconds = 0.2;
 
 /// A consumer that touches what a trainer would: one element of every 4 KiB page.
 std::uint64_t read_pages(const Batch& batch) {
@@ -38,30 +40,25 @@ struct Mark {
 struct LoaderBench {
   std::uint64_t images = 0, batches = 0, loader_bytes = 0;
   double seconds = 0, first_batch_seconds = 0, cpu_seconds = 0, warm_up_seconds = 0;
-  std::optional<double> graph_us_per_message;
+  GraphCost graph;  ///< Measured after the window, on a graph of its own.
   std::string digest;
   LoaderReport window;
   std::uint64_t bad_samples = 0;  ///< Since the loader was made.
 };
 
-void close_window(LoaderBench& out, const Mark& from, const Mark& to, int workers) {
+void close_window(LoaderBench& out, const Mark& from, const Mark& to) {
   out.seconds = seconds_between(from.time, to.time);
   out.cpu_seconds = to.cpu - from.cpu;
   out.window = difference(to.report, from.report);
-  if (workers == 0 || !messages(out.window)) return;
-  // What is left of the workers' time beside the stages' bodies: taking, passing and waiting for messages. Both are wall
-  // times, so that a thread that is kept from its core inside a body does not count for the graph.
-  const double rest = workers * out.seconds - busy_seconds(out.window);
-  out.graph_us_per_message = std::max(0.0, rest) / double(messages(out.window)) * 1e6;
 }
 
-LoaderBench run_window(const Source& source, const Recipe& recipe, LoaderOptions options, double seconds, const FaultWatch::Place& faults,
+LoaderBench run_window(const Source& source, const Recipe& recipe, LoaderOptions options, double seconds, FaultFile& faults,
                        const Context& context) {
   LoaderBench out;
   options.drop_last = true;
   const auto made = SteadyClock::now();
   Loader loader(source, recipe, options);
-  const FaultWatch watch(loader, faults, context.out);
+  const FaultWatch watch(loader, faults, options.faults.action, context.out);
   std::stop_callback stopper(context.stop, [&] { loader.request_stop(); });
   std::optional<Mark> from;
   std::uint64_t seen = 0;
@@ -78,7 +75,7 @@ LoaderBench run_window(const Source& source, const Recipe& recipe, LoaderOptions
     ++out.batches;
     context.out.progress("bench loader: " + grouped(double(out.images) / seconds_between(from->time, now)) + " images/s");
     if (seconds_between(from->time, now) < seconds) continue;
-    close_window(out, *from, Mark(loader), options.workers);
+    close_window(out, *from, Mark(loader));
     break;
   }
   out.bad_samples = loader.report().bad_samples;
@@ -87,13 +84,13 @@ LoaderBench run_window(const Source& source, const Recipe& recipe, LoaderOptions
 }
 
 LoaderBench run_epochs(const Source& source, const Recipe& recipe, LoaderOptions options, std::uint64_t epochs,
-                       const FaultWatch::Place& faults, const Context& context) {
+                       FaultFile& faults, const Context& context) {
   LoaderBench out;
   Digest digest(Digest::Of::pixels);
   options.batches = epochs * steps_per_epoch(source.size(), options.batch, options.drop_last);
   const auto made = SteadyClock::now();
   Loader loader(source, recipe, options);
-  const FaultWatch watch(loader, faults, context.out);
+  const FaultWatch watch(loader, faults, options.faults.action, context.out);
   std::stop_callback stopper(context.stop, [&] { loader.request_stop(); });
   const Mark from(loader);
   while (auto batch = loader.stream().next()) {
@@ -102,7 +99,7 @@ LoaderBench run_epochs(const Source& source, const Recipe& recipe, LoaderOptions
     out.images += static_cast<std::uint64_t>(batch->rows());
     context.out.progress("bench loader: " + grouped(double(out.images)) + " images");
   }
-  close_window(out, from, Mark(loader), options.workers);
+  close_window(out, from, Mark(loader));
   out.bad_samples = loader.report().bad_samples;
   out.loader_bytes = loader.bytes();
   out.digest = digest.text();
@@ -123,7 +120,8 @@ Json to_json(const LoaderBench& b, const Spec& spec, const SpecArguments& argume
   out["warm_up_seconds"] = b.warm_up_seconds;
   out["workers"] = spec.loader.workers;
   out["batch"] = spec.data.batch;
-  out["graph_us_per_message"] = b.graph_us_per_message ? Json(*b.graph_us_per_message) : Json(nullptr);
+  out["graph_us_per_message"] = b.graph.microseconds_per_message;
+  out["graph_images_per_second"] = b.graph.images_per_second;
   out["loader"] = to_json(b.window);
   out["bad_samples"] = b.bad_samples;
   out["spec"] = arguments.spec;
@@ -141,9 +139,8 @@ void print(const LoaderBench& b, const Spec& spec) {
   std::printf("first batch %s ms after the loader was made; %s CPU s a 1000 images; slots %s, peak resident %s\n",
               significant(b.first_batch_seconds * 1e3, 3).c_str(), significant(b.cpu_seconds / double(b.images) * 1000, 3).c_str(),
               bytes_text(double(b.loader_bytes)).c_str(), bytes_text(double(peak_rss_bytes())).c_str());
-  if (b.graph_us_per_message)
-    std::printf("graph: at most %s us a message (the workers' time outside the stages' bodies)\n",
-                significant(*b.graph_us_per_message, 3).c_str());
+  std::printf("graph: %s us a message, %s images/s of rows that need no work (one worker, one row a message)\n",
+              significant(b.graph.microseconds_per_message, 3).c_str(), grouped(b.graph.images_per_second).c_str());
   if (!b.digest.empty()) std::printf("digest %s\n", b.digest.c_str());
   std::printf("\n%s", stage_table(b.window).c_str());
 }
@@ -156,11 +153,12 @@ int bench_loader_command(const SpecArguments& arguments, const Context& context)
   const Source& source = sources.train(spec.data);
   const auto recipe = make_recipe(spec, source.info(), false);
   const LoaderOptions options = loader_options(spec);
-  const FaultWatch::Place faults{arguments.out, digest_of(spec).substr(0, 8) + "-" + now_utc(), spec.loader.on_bad_sample};
-  const LoaderBench bench = arguments.epochs ? run_epochs(source, *recipe, options, arguments.epochs, faults, context)
+  FaultFile faults(arguments.out, new_run_id(spec));
+  LoaderBench bench = arguments.epochs ? run_epochs(source, *recipe, options, arguments.epochs, faults, context)
                                              : run_window(source, *recipe, options, arguments.seconds, faults, context);
   context.out.clear();
   if (context.stop.stop_requested()) return 0;  // A part of a window is not a result.
+  bench.graph = measure_graph_cost(kGraphSeconds);
   if (arguments.json)
     std::printf("%s\n", to_json(bench, spec, arguments, context).dump().c_str());
   else

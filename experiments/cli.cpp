@@ -27,9 +27,19 @@ void faults_option(CLI::App& command, SpecArguments& a) {
       ->type_name("DIR");
 }
 
+/// A range that nan is outside of.
+CLI::Validator duration() {
+  const auto check = [](std::string& text) -> std::string {
+    double seconds = 0;
+    const bool fits = CLI::detail::lexical_cast(text, seconds) && seconds >= 0.01 && seconds <= 86400;
+    return fits ? "" : "'" + shortened(text) + "' is not a number of seconds, 0.01 to 86400";
+  };
+  return {check, "0.01 to 86400"};
+}
+
 void bench_options(CLI::App& command, SpecArguments& a) {
   spec_options(command, a);
-  command.add_option("--seconds", a.seconds, "length of the measured window (3)")->type_name("S")->check(CLI::Range(0.01, 86400.0));
+  command.add_option("--seconds", a.seconds, "length of the measured window (3)")->type_name("S")->check(duration());
   command.add_flag("--json", a.json, "the last line of stdout is one JSON object");
 }
 

@@ -59,8 +59,8 @@ std::vector<std::string> epoch_cells(const Json& e) {
 int train_command(const SpecArguments& arguments, const Context& context) {
   const Spec spec = read_spec(arguments, context);
   SourceShelf sources([&](const std::string& text) { context.out.warning(text); });
-  sources.train(spec.data);  // What is missing shows before a record is begun.
-  const std::string run = digest_of(spec).substr(0, 8) + "-" + now_utc();
+  open_sources(spec, sources);
+  const std::string run = new_run_id(spec);
   RecordFile records(out_folder(arguments));
   if (records.repaired()) context.out.warning(records.path() + ": an unfinished last line was removed");
   records.append(run_record(spec, context, run, "in memory"));

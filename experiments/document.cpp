@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -59,19 +60,41 @@ toml::table parse(std::string_view text, const std::string& name) {
   }
 }
 
+const char* name_of(std::filesystem::file_type type) {
+  switch (type) {
+    case std::filesystem::file_type::directory: return "a directory";
+    case std::filesystem::file_type::fifo: return "a FIFO";
+    case std::filesystem::file_type::socket: return "a socket";
+    default: return "a device";
+  }
+}
+
 std::string read_text(const std::string& path) {
   std::error_code error;
-  if (!std::filesystem::is_regular_file(path, error))
+  const auto status = std::filesystem::status(path, error);
+  if (status.type() == std::filesystem::file_type::not_found)
     throw Error(ErrorKind::usage, path + ": no such spec file", "specs that come with Millrace lie in experiments/specs");
+  if (error) throw Error(ErrorKind::usage, path + ": cannot be read: " + error.message());
+  if (!std::filesystem::is_regular_file(status))
+    throw Error(ErrorKind::usage, path + ": is " + name_of(status.type()) + ", not a spec file", "name a TOML file");
   if (std::filesystem::file_size(path, error) > kMaxSpecBytes) throw Error(ErrorKind::usage, path + ": larger than a spec can be (1 MiB)");
   std::ifstream in(path, std::ios::binary);
+  if (!in) throw Error(ErrorKind::usage, path + ": cannot be read: " + std::strerror(errno));
   std::ostringstream text;
   text << in.rdbuf();
-  if (!in) throw Error(ErrorKind::usage, path + ": cannot be read");
+  if (in.bad()) throw Error(ErrorKind::usage, path + ": cannot be read: " + std::strerror(errno));
   return text.str();
 }
 
-bool is_batch_key(std::string_view key) { return key == "batch" || key == "batch_per_rank" || key == "batch_per_node"; }
+/// Keys of which a spec has one: setting it takes the place of the others.
+void erase_alternatives(Section& section, const std::string& key) {
+  static const std::vector<std::pair<std::string, std::vector<std::string>>> groups{{"data", {"batch", "batch_per_rank", "batch_per_node"}},
+                                                                                    {"train", {"epochs", "steps"}}};
+  for (const auto& [table, keys] : groups) {
+    if (section.name != table || std::find(keys.begin(), keys.end(), key) == keys.end()) continue;
+    for (const std::string& other : keys) section.erase(other);
+  }
+}
 
 std::string name_of_operation(const Section& operation) {
   for (const char* key : {"name", "op", "recipe"})
@@ -93,8 +116,8 @@ void set_in_operation(Document& document, const std::string& target, const Json&
   }
   if (found) return;
   const std::string near = nearest(name, names);
-  throw Error(ErrorKind::usage, place + ": no [[augment]] operation has the name '" + name + "'",
-              near.empty() ? "give one a name = \"" + name + "\"" : "did you mean 'augment." + near + "'?");
+  throw Error(ErrorKind::usage, place + ": no [[augment]] operation has the name '" + shortened(name) + "'",
+              near.empty() ? "give one a name = \"" + shortened(name) + "\"" : "did you mean 'augment." + near + "'?");
 }
 
 }  // namespace
@@ -139,7 +162,7 @@ Document parse_document(std::string_view text, const std::string& name) {
       section.place = place_of(name, key.source());
       document.sections.push_back(std::move(section));
     } else {
-      throw Error(ErrorKind::usage, place_of(name, key.source()) + ": key '" + std::string(key.str()) + "' stands outside a table",
+      throw Error(ErrorKind::usage, place_of(name, key.source()) + ": key '" + shortened(key.str()) + "' stands outside a table",
                   "keys belong under [data], [loader], [[augment]], [train] or [study]");
     }
   }
@@ -160,7 +183,7 @@ Json parse_value(std::string_view text) {
   const bool bare =
       !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isalnum(c) || std::strchr("_-./:+", c); });
   if (bare) return std::string(text);
-  throw Error(ErrorKind::usage, "--set: '" + std::string(text) + "' is not a value",
+  throw Error(ErrorKind::usage, "--set: '" + shortened(text) + "' is not a value",
               "numbers, true, false, [lists], bare words or \"quoted text\"");
 }
 
@@ -175,12 +198,21 @@ void override_key(Document& document, const std::string& key, const Json& value,
   const bool of_operation = key.starts_with("augment.");
   const std::size_t dots = static_cast<std::size_t>(std::count(key.begin(), key.end(), '.'));
   if (dot == std::string::npos || dot == 0 || key.back() == '.' || key.find("..") != std::string::npos || dots > (of_operation ? 2u : 1u))
-    throw Error(ErrorKind::usage, place + ": '" + key + "' is not a key of the form table.key", "for example loader.workers");
+    throw Error(ErrorKind::usage, shortened(place) + ": '" + shortened(key) + "' is not a key of the form table.key", "for example loader.workers");
   const std::string table = key.substr(0, dot), name = key.substr(dot + 1);
   if (of_operation) return set_in_operation(document, name, value, place);
+  if (!document.find(table)) document.section(table).place = place;
   Section& section = document.section(table);
-  if (table == "data" && is_batch_key(name)) std::erase_if(section.entries, [](const Entry& e) { return is_batch_key(e.key); });
+  erase_alternatives(section, name);
   section.set({name, value, place, place});
+}
+
+std::string shortened(std::string_view text) {
+  constexpr std::size_t kMost = 60;
+  if (text.size() <= kMost) return std::string(text);
+  std::size_t end = kMost - 3;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;  // Not within a character.
+  return std::string(text.substr(0, end)) + "...";
 }
 
 std::string nearest(std::string_view word, const std::vector<std::string>& known) {

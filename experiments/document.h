@@ -45,11 +45,15 @@ Json read_toml(const std::string& path);
 /// The value of `--set key=value`: a TOML value; a bare word is a string.
 Json parse_value(std::string_view text);
 
-/// Puts `key` ("loader.workers", "augment.affine") to `value`. Setting one batch key removes the other two;
+/// Puts `key` ("loader.workers", "augment.affine") to `value`. Setting one batch key removes the other two, setting one
+/// of train.epochs and train.steps the other;
 /// `augment.NAME = true|false` switches the operations of that name, `augment.NAME.KEY` sets one of their keys;
 /// `augment = []` removes all.
 /// Errors: Error(usage) for a key without a table, or a name that no operation has.
 void override_key(Document& document, const std::string& key, const Json& value, const std::string& place);
+
+/// What a message repeats of a text that may be of any length: about 60 bytes, whole characters of UTF-8.
+std::string shortened(std::string_view text);
 
 /// The nearest of `known` by edit distance, or an empty string where none is near.
 std::string nearest(std::string_view word, const std::vector<std::string>& known);

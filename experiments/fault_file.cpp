@@ -16,11 +16,10 @@ Json to_json(const Fault& fault) {
           {"message", fault.detail}};
 }
 
-void FaultFile::update(const LoaderReport& report) {
-  bad_samples_ = report.bad_samples;
+bool FaultFile::add(const LoaderReport& report) {
+  bad_samples_ += report.bad_samples;
   std::string lines;
-  for (; seen_ < report.faults.size(); ++seen_) {
-    const Fault& fault = report.faults[seen_];
+  for (const Fault& fault : report.faults) {
     if (!files_.insert(fault.origin).second) continue;
     ++kinds_[name_of(fault.kind)];
     Json line = {{"run", run_}};
@@ -28,12 +27,13 @@ void FaultFile::update(const LoaderReport& report) {
     // A path is bytes; what is not UTF-8 is shown as such, not refused.
     lines += line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
   }
-  if (folder_.empty() || lines.empty()) return;
+  if (folder_.empty() || lines.empty()) return !lines.empty();
   std::error_code error;
   std::filesystem::create_directories(folder_, error);
   path_ = (std::filesystem::path(folder_) / "faults.jsonl").string();
   std::ofstream out(path_, std::ios::app | std::ios::binary);
   if (!(out << lines << std::flush)) throw Error(ErrorKind::usage, path_ + ": cannot be written", "take another --out");
+  return true;
 }
 
 std::string FaultFile::summary(OnBadSample action) const {
@@ -47,15 +47,14 @@ std::string FaultFile::summary(OnBadSample action) const {
   return text + (path_.empty() ? "" : "; listed in " + path_);
 }
 
-FaultWatch::FaultWatch(const Loader& loader, const Place& place, Reporter& out)
-    : loader_(loader), file_(place.folder, place.run), action_(place.action), out_(out) {}
+FaultWatch::FaultWatch(const Loader& loader, FaultFile& file, OnBadSample action, Reporter& out, std::string heading)
+    : loader_(loader), file_(file), action_(action), out_(out), heading_(std::move(heading)) {}
 
 FaultWatch::~FaultWatch() {
   try {
     const LoaderReport report = loader_.report();
-    file_.update(report);
-    if (const std::string text = file_.summary(action_); !text.empty()) out_.warning(text);
-    if (report.progressive_jpegs)
+    if (file_.add(report)) out_.warning(heading_ + file_.summary(action_));
+    if (report.progressive_jpegs && heading_.empty())
       out_.note(grouped(double(report.progressive_jpegs)) +
                 " of the pictures were progressive JPEG, which takes about three times as long");
   } catch (const std::exception& e) {

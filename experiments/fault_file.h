@@ -16,37 +16,33 @@ class FaultFile {
  public:
   /// An empty folder: nothing is written, faults are only counted.
   FaultFile(std::string folder, std::string run) : folder_(std::move(folder)), run_(std::move(run)) {}
-  /// Writes what this report (of one loader, growing) lists beyond the last.
-  void update(const LoaderReport& report);
+  /// Writes what the final report of one more loader lists of files not seen before. Returns whether there were any.
+  bool add(const LoaderReport& report);
   /// "12 bad samples in 3 files (2 corrupt, 1 truncated), substituted; listed in out/faults.jsonl", or empty.
   std::string summary(OnBadSample action) const;
 
  private:
   std::string folder_, run_, path_;
-  std::size_t seen_ = 0;
   std::uint64_t bad_samples_ = 0;
   std::set<std::string> files_;
   std::map<std::string, int> kinds_;  ///< Files of each kind of fault.
 };
 
-/// Lists a loader's bad samples, and says what was seen, when it is destroyed: in whatever way a run ends.
-/// The loader and the reporter must outlive it.
+/// Lists a loader's bad samples, and warns of files not seen before, when it is destroyed: in whatever way a run ends.
+/// The loader, the file and the reporter must outlive it.
 class FaultWatch {
  public:
-  struct Place {
-    std::string folder, run;
-    OnBadSample action = OnBadSample::fail;
-  };
-  FaultWatch(const Loader& loader, const Place& place, Reporter& out);
+  FaultWatch(const Loader& loader, FaultFile& file, OnBadSample action, Reporter& out, std::string heading = {});
   ~FaultWatch();
   FaultWatch(const FaultWatch&) = delete;
   FaultWatch& operator=(const FaultWatch&) = delete;
 
  private:
   const Loader& loader_;
-  FaultFile file_;
+  FaultFile& file_;
   OnBadSample action_;
   Reporter& out_;
+  std::string heading_;
 };
 
 /// {path, offset, kind, message}; no offset where none is known.

@@ -11,12 +11,13 @@ namespace millrace {
 namespace {
 
 std::string kind_of(const Json& value) {
-  if (value.is_string()) return "the text " + value.dump();
+  if (value.is_string()) return "the text " + Json(shortened(value.get<std::string>())).dump();
   if (value.is_boolean() || value.is_number()) return value.dump();
   if (value.is_array()) return "a list of " + std::to_string(value.size());
   return "a table";
 }
 
+std::string say(std::int64_t value) { return std::to_string(value); }
 std::string say(double value) {
   std::ostringstream out;
   out << value;
@@ -25,8 +26,8 @@ std::string say(double value) {
 
 template <class T>
 std::string range_text(T low, T high) {
-  if (high >= std::numeric_limits<T>::max()) return say(static_cast<double>(low)) + " or more";
-  return say(static_cast<double>(low)) + " to " + say(static_cast<double>(high));
+  if (high >= std::numeric_limits<T>::max()) return say(low) + " or more";
+  return say(low) + " to " + say(high);
 }
 
 std::string joined(const std::vector<std::string>& words) {
@@ -81,7 +82,7 @@ void KeyReader::text(const char* name, std::string& value, const std::vector<std
   const auto v = e->value.get<std::string>();
   if (!allowed.empty() && std::find(allowed.begin(), allowed.end(), v) == allowed.end()) {
     const std::string near = nearest(v, allowed);
-    throw Error(ErrorKind::usage, e->value_place + ": " + label_ + "." + e->key + ": '" + v + "' is none of " + joined(allowed),
+    throw Error(ErrorKind::usage, e->value_place + ": " + label_ + "." + e->key + ": '" + shortened(v) + "' is none of " + joined(allowed),
                 near.empty() ? "" : "did you mean '" + near + "'?");
   }
   value = v;
@@ -114,7 +115,7 @@ void KeyReader::finish() const {
   for (const Entry& e : section_.entries) {
     if (std::find(known_.begin(), known_.end(), e.key) != known_.end()) continue;
     const std::string near = nearest(e.key, known_);
-    throw Error(ErrorKind::usage, e.key_place + ": unknown key '" + label_ + "." + e.key + "'",
+    throw Error(ErrorKind::usage, e.key_place + ": unknown key '" + label_ + "." + shortened(e.key) + "'",
                 near.empty() ? "keys here: " + joined(known_) : "did you mean '" + label_ + "." + near + "'?");
   }
 }

@@ -77,6 +77,7 @@ Json to_json(const LoaderReport& report) {
                              {"waits", q.waits},
                              {"max_depth", q.max_depth}});
   out["bytes"] = report.bytes;
+  out["memory"] = report.memory;
   out["threads"] = report.threads_seen;
   out["bad_samples"] = report.bad_samples;
   out["progressive_jpegs"] = report.progressive_jpegs;

@@ -1,8 +1,15 @@
 // The program: parse, dispatch, and one line for what went wrong.
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
 #include <new>
+#include <string>
 
 #include "experiments/cli.h"
 #include "experiments/signals.h"
@@ -33,13 +40,33 @@ void keep_openmp_from_spinning() {
   if (!std::getenv("OMP_WAIT_POLICY")) setenv("GOMP_SPINCOUNT", "1000", /*overwrite=*/0);
 }
 
+/// What was printed and did not arrive (a full disk behind a redirection) is a failure too.
+int flushed(int status) {
+  if (std::fflush(stdout) == 0 && !std::ferror(stdout)) return status;
+  std::fprintf(stderr, "millrace: stdout could not be written whole%s\n", errno ? (": " + std::string(std::strerror(errno))).c_str() : "");
+  return status ? status : millrace::exit_code(millrace::ErrorKind::data);
+}
+
+/// Holds signals back until Signals is there to turn them into a stop: from before the shared libraries' constructors, which
+/// take tens of milliseconds. A bare system call, because no library, and no sanitizer, is set up yet.
+void hold_signals(int, char**, char**) {
+  const unsigned long mask = 1ul << (SIGINT - 1) | 1ul << (SIGTERM - 1);
+  syscall(SYS_rt_sigprocmask, SIG_BLOCK, &mask, nullptr, sizeof mask);
+}
+__attribute__((section(".preinit_array"), used)) void (*hold_early)(int, char**, char**) = hold_signals;
+
 }  // namespace
 
 int main(int argc, char** argv) {
   keep_openmp_from_spinning();  // Before there are threads.
-  millrace::Signals signals;
-  const int status = run(argc, argv, signals);
-  if (!signals.received()) return status;
-  std::fprintf(stderr, "millrace: stopped by %s\n", signals.received() == 2 ? "Ctrl-C" : "SIGTERM");
-  return 128 + signals.received();
+  try {
+    millrace::Signals signals;
+    const int status = flushed(run(argc, argv, signals));
+    if (!signals.received()) return status;
+    std::fprintf(stderr, "millrace: stopped by %s\n", signals.received() == SIGINT ? "Ctrl-C" : "SIGTERM");
+    return 128 + signals.received();
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "millrace: no thread for signals: %s\n  hint: is a limit on processes (ulimit -u) reached?\n", e.what());
+  }
+  return millrace::exit_code(millrace::ErrorKind::internal);
 }

@@ -7,11 +7,13 @@
 #include <cerrno>
 #include <csignal>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <sstream>
 
 #include "experiments/terminal.h"
+#include "experiments/text_file.h"
+
+#include "pipeline/error.h"
 
 extern char** environ;
 
@@ -184,7 +186,7 @@ std::vector<std::string> write_plot(const std::string& folder, const std::vector
                                     const std::function<void(const std::string&)>& warn) {
   const std::string program = plot_program(cells, title, bars);
   if (program.empty()) return {};
-  std::ofstream(std::filesystem::path(folder) / "plot.gp") << program;
+  write_text((std::filesystem::path(folder) / "plot.gp").string(), program);
   std::vector<std::string> files;
   const std::size_t width = std::clamp<std::size_t>(300 + 55 * cells.size(), 760, 1800);
   const std::string size = "size " + std::to_string(width) + ",760 enhanced font 'sans,11'";
@@ -195,6 +197,9 @@ std::vector<std::string> write_plot(const std::string& folder, const std::vector
       warn(error);
       break;
     }
+    // gnuplot ends well on a full disk, too.
+    if (std::error_code missing; std::filesystem::file_size(std::filesystem::path(folder) / file, missing) == 0 || missing)
+      throw Error(ErrorKind::data, folder + "/" + file + ": could not be written whole", "is the disk full?");
     files.push_back((std::filesystem::path(folder) / file).string());
   }
   return files;

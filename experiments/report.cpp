@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <set>
 
 #include "experiments/comparison.h"
 #include "experiments/plot.h"
 #include "experiments/records.h"
 #include "experiments/terminal.h"
+#include "experiments/text_file.h"
 #include "pipeline/error.h"
 
 namespace millrace {
@@ -135,7 +135,7 @@ Report write_report(const std::string& folder, const std::function<void(const st
   std::string md = "# " + name + "\n\n";
   if (const std::string scale = study.value("scale", ""); !scale.empty()) md += "Scaled down: " + scale + "\n\n";
   md += provenance(results) + "\n\n" + (foreign.empty() ? "" : foreign + "\n\n") + table.markdown() +
-        "\nimages/s without the first epoch; medians, with the range of repetitions in brackets. total: training of all epochs, without "
+        "\nimages/s without the first epoch, where there are more; medians, with the range of repetitions in brackets. total: training of all epochs, without "
         "evaluation. load: waiting for a batch; update: upload, forward, backward, "
         "reduce, optimizer.\n";
   if (!report.files.empty()) md += "\n![images/s, and where the time of an image goes](plot.svg)\n";
@@ -153,7 +153,7 @@ Report write_report(const std::string& folder, const std::function<void(const st
   }
   md += failures(results);
   const std::string path = (std::filesystem::path(folder) / "report.md").string();
-  std::ofstream(path) << md;
+  write_text(path, md);
   report.files.insert(report.files.begin(), path);
   report.terminal += "\nwritten:";
   for (const std::string& file : report.files) report.terminal += " " + file;

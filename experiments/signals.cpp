@@ -3,6 +3,7 @@
 #include <unistd.h>
 #include <csignal>
 #include <ctime>
+#include <system_error>
 
 namespace millrace {
 namespace {
@@ -37,7 +38,11 @@ void Signals::wait(std::chrono::milliseconds patience) {
   if (done_) return;
   received_ = signal;
   // On a thread of its own: a callback that blocks must not make this one deaf.
-  std::thread([stop = stop_]() mutable { stop.request_stop(); }).detach();
+  try {
+    std::thread([stop = stop_]() mutable { stop.request_stop(); }).detach();
+  } catch (const std::system_error&) {
+    stop_.request_stop();
+  }
   const timespec limit{patience.count() / 1000, (patience.count() % 1000) * 1'000'000};
   sigtimedwait(&set, nullptr, &limit);
   if (!done_) _exit(128 + signal);

@@ -48,7 +48,7 @@ void visit(Keys& keys, DataSpec& s) {
 }
 
 void visit(Keys& keys, LoaderSpec& s) {
-  keys.whole("workers", s.workers, 0, 1024);
+  keys.whole("workers", s.workers, 0, 1000);  // As many as a loader takes.
   keys.whole("prefetch", s.prefetch, 1, 1024);
   keys.whole("seed", s.seed, 0, kMaxInt);
   keys.choice<Sampler>("sampler", s.sampler, {{"shuffled", Sampler::shuffled}, {"sequential", Sampler::sequential}});
@@ -64,8 +64,14 @@ void visit(Keys& keys, LoaderSpec& s) {
 void betas(Keys& keys, train::TrainOptions& o) {
   std::vector<double> v{o.beta1, o.beta2};
   keys.numbers("betas", v, {2}, 0, 1);
+  if (v[0] >= 1 || v[1] >= 1) keys.refuse("betas", "expected numbers below 1", "Adam's averages forget nothing at 1");
   o.beta1 = v[0];
   o.beta2 = v[1];
+}
+
+bool is_device(const std::string& name) {
+  if (name == "auto" || name == "cpu" || name == "cuda") return true;
+  return name.starts_with("cuda:") && name.size() > 5 && name.size() <= 8 && name.find_first_not_of("0123456789", 5) == std::string::npos;
 }
 
 void visit(Keys& keys, TrainSpec& s) {
@@ -78,11 +84,13 @@ void visit(Keys& keys, TrainSpec& s) {
   keys.text("optimizer", o.optimizer, {"sgd", "adam", "adamw"});
   keys.number("lr", o.lr, 0, 1e6);
   keys.number("momentum", o.momentum, 0, 1);
+  if (o.momentum >= 1) keys.refuse("momentum", "expected a number below 1", "0.9 is usual");
   keys.boolean("nesterov", o.nesterov);
   keys.number("weight_decay", o.weight_decay, 0, 1e6);
   betas(keys, o);
   keys.number("eps", o.eps, 0, 1);
   keys.text("device", o.device, {});
+  if (!is_device(o.device)) keys.refuse("device", "'" + shortened(o.device) + "' is none of auto, cpu, cuda, cuda:N", "");
   keys.whole("threads", o.threads, 0, 1024);
   keys.choice<train::Precision>("precision", o.precision, {{"fp32", train::Precision::fp32}, {"bf16", train::Precision::bf16}});
   keys.whole("seed", o.seed, 0, kMaxInt);
@@ -174,7 +182,7 @@ void check_tables(const Document& document) {
   for (const Section& s : document.sections) {
     if (std::find(known.begin(), known.end(), s.name) != known.end()) continue;
     const std::string near = nearest(s.name, known);
-    refuse(s.place, "unknown table '" + s.name + "'",
+    refuse(s.place, "unknown table '" + shortened(s.name) + "'",
            near.empty() ? "tables are data, loader, augment, train, study" : "did you mean [" + near + "]?");
   }
 }
@@ -223,6 +231,9 @@ void warn(const Document& document, const Spec& spec, int cores, std::vector<std
   if (spec.loader.workers > cores)
     out.push_back("loader.workers = " + std::to_string(spec.loader.workers) + " are more than the " + std::to_string(cores) +
                   " cores of this process: they will share");
+  if (t.threads > cores)
+    out.push_back("train.threads = " + std::to_string(t.threads) + " are more than the " + std::to_string(cores) +
+                  " cores of this process: they will share");
 }
 
 }  // namespace
@@ -244,6 +255,9 @@ Spec parse_spec(const Document& document, int cores) {
   if (const Section* s = document.find("study")) spec.study = read_study(*s);
   if (spec.data.name == "folder" && spec.data.path.empty())
     refuse(document.file, "data.name = \"folder\" needs data.path", "data.path is the folder whose subfolders are the classes");
+  if (const Section* data = document.find("data"))
+    for (const char* key : kBatchKeys)
+      if (const Entry* e = data->find(key)) spec.batch_place = e->value_place;
   warn(document, spec, cores, spec.warnings);
   return spec;
 }

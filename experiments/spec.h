@@ -82,6 +82,7 @@ struct StudySpec {
 
 struct Spec {
   std::string file;
+  std::string batch_place;  ///< Where the batch was said; empty: it is the default.
   DataSpec data;
   LoaderSpec loader;
   std::vector<AugmentSpec> augment;

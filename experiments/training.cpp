@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
+#include <random>
 
 #include <nlohmann/json.hpp>
 
@@ -73,23 +75,36 @@ void add_evaluation(Json& record, const train::Evaluation& e) {
   record["class_count"] = e.class_count;
 }
 
-train::Evaluation evaluate(const Spec& spec, const Source& test, train::Trainer& trainer, SlotMemory* memory, const Context& context) {
+/// Scores the test set; its bad samples are treated as in training. Returns false where a stop came first.
+bool evaluate(const Spec& spec, const Source& test, train::Trainer& trainer, SlotMemory* memory, FaultFile& faults, const Context& context,
+              Json& record) {
   const auto recipe = make_recipe(spec, test.info(), true);
   LoaderOptions options = evaluation_options(spec, test);
   options.memory = memory;
   Loader loader(test, *recipe, options);
+  const FaultWatch watch(loader, faults, spec.loader.on_bad_sample, context.out, "evaluation: ");
   StopLoader stopper(context.stop, loader);
-  return trainer.evaluate(loader.stream(), context.stop);
+  const train::Evaluation evaluation = trainer.evaluate(loader.stream(), context.stop);
+  if (context.stop.stop_requested()) return false;
+  add_evaluation(record, evaluation);
+  record["evaluation_bad_samples"] = loader.report().bad_samples;
+  return true;
+}
+
+void warn_of_fallback(MemoryKind wanted, const LoaderReport& report, Reporter& out) {
+  if (wanted == MemoryKind::page_locked && report.memory != "page-locked")
+    out.warning("loader.memory = \"page-locked\", but the slots' memory is " + report.memory);
 }
 
 struct Length {
   std::uint64_t epoch_steps, steps, epochs;
 };
 Length length_of(const Spec& spec, const Source& source) {
+  const std::string place = spec.batch_place.empty() ? "" : spec.batch_place + ": ";
   const std::uint64_t per_epoch = steps_per_epoch(source.size(), spec.data.batch, spec.loader.drop_last);
   if (per_epoch == 0 || spec.data.batch > source.size())
     throw Error(ErrorKind::usage,
-                "a batch of " + std::to_string(spec.data.batch) + " is larger than the set (" + std::to_string(source.size()) + " samples)",
+                place + "a batch of " + std::to_string(spec.data.batch) + " is larger than the set (" + std::to_string(source.size()) + " samples)",
                 "take a smaller data.batch");
   const std::uint64_t steps = spec.train.steps ? spec.train.steps : per_epoch * spec.train.epochs;
   return {per_epoch, steps, (steps + per_epoch - 1) / per_epoch};
@@ -111,6 +126,19 @@ void print_start(const Spec& spec, const Source& source, const train::Trainer& t
 Json to_json(const train::Phases& p) {
   return {{"wait", p.wait},     {"upload", p.upload},       {"forward", p.forward}, {"backward", p.backward},
           {"reduce", p.reduce}, {"optimizer", p.optimizer}, {"other", p.other}};
+}
+
+bool evaluates(const Spec& spec) { return spec.train.evaluate_every && spec.train.options.model != "sleep"; }
+
+void open_sources(const Spec& spec, SourceShelf& sources) {
+  sources.train(spec.data);
+  if (evaluates(spec)) sources.test(spec.data);
+}
+
+std::string new_run_id(const Spec& spec) {
+  char random[8];
+  std::snprintf(random, sizeof random, "%04x", std::random_device{}() & 0xFFFFu);
+  return digest_of(spec).substr(0, 8) + "-" + now_utc() + "-" + random;
 }
 
 Json run_record(const Spec& spec, const Context& context, const std::string& run, const std::string& cache_state) {
@@ -140,18 +168,19 @@ bool run_training(const Spec& spec, SourceShelf& sources, const Context& context
   const auto recipe = make_recipe(spec, source.info(), false);
   const train::Api& api = train::load();
   const auto trainer = api.make_trainer(trainer_options(spec, source.info(), recipe->format()));
-  const bool evaluates = spec.train.evaluate_every && spec.train.options.model != "sleep";
-  const Source* test = evaluates ? sources.test(spec.data) : nullptr;
+  const Source* test = evaluates(spec) ? sources.test(spec.data) : nullptr;
 
   LoaderOptions options = loader_options(spec);
   options.batches = length.steps;
   options.memory = memory_for(spec.loader.memory, api, *trainer);
   Loader loader(source, *recipe, options);
-  const FaultWatch faults(loader, {folder, run, spec.loader.on_bad_sample}, context.out);
+  FaultFile faults(folder, run), evaluation_faults(folder, run);
+  const FaultWatch watch(loader, faults, spec.loader.on_bad_sample, context.out);
   StopLoader stopper(context.stop, loader);
   print_start(spec, source, *trainer, loader, length, context.out);
 
   LoaderReport before = loader.report();
+  warn_of_fallback(spec.loader.memory, before, context.out);
   std::uint64_t left = length.steps;
   for (std::uint64_t epoch = 0; epoch < length.epochs; ++epoch) {
     const auto began = SteadyClock::now();
@@ -177,15 +206,11 @@ bool run_training(const Spec& spec, SourceShelf& sources, const Context& context
                                     {"unaccounted_seconds", result.unaccounted_seconds}}});
     left -= std::min(left, result.steps);
     before = after;
-    if (!whole || context.stop.stop_requested()) {
-      if (result.steps) on_epoch(record);
-      return whole && last;
-    }
-    if (test && (last || (epoch + 1) % spec.train.evaluate_every == 0)) {
-      const train::Evaluation evaluation = evaluate(spec, *test, *trainer, options.memory, context);
-      if (evaluation.scored == test->size()) add_evaluation(record, evaluation);
-    }
-    on_epoch(record);
+    const bool due = test && (last || (epoch + 1) % spec.train.evaluate_every == 0);
+    bool stopped = !whole || (context.stop.stop_requested() && (due || !last));
+    if (due && !stopped) stopped = !evaluate(spec, *test, *trainer, options.memory, evaluation_faults, context, record);
+    if (result.steps) on_epoch(record);
+    if (stopped) return false;
   }
   return true;
 }

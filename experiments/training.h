@@ -18,11 +18,21 @@ struct Context {
   std::string command;  ///< As typed, for provenance.
 };
 
+/// Whether a run ends in scores at all: toys that sleep have none, and evaluate_every = 0 asks for none.
+bool evaluates(const Spec& spec);
+
+/// Opens what a run will read, so that what is missing or broken shows before LibTorch is loaded and a record is begun.
+void open_sources(const Spec& spec, SourceShelf& sources);
+
+/// Names one run of these settings: another each time, also within a second.
+std::string new_run_id(const Spec& spec);
+
 /// Provenance of one run: the first line of its records.
 Json run_record(const Spec& spec, const Context& context, const std::string& run, const std::string& cache_state);
 
 /// One training run: sources, recipe, trainer and loader are made, epochs run, `on_epoch` gets each epoch's record.
-/// Bad samples are listed in folder/faults.jsonl. Returns true when all epochs are done, false after a stop.
+/// Bad samples are listed in folder/faults.jsonl. Returns true when all epochs and the
+/// evaluations due are done, false after a stop.
 /// Threads: the caller becomes the trainer. Errors: those of what it assembles.
 bool run_training(const Spec& spec, SourceShelf& sources, const Context& context, const std::string& run, const std::string& folder,
                   const std::function<void(const Json&)>& on_epoch);

@@ -47,7 +47,7 @@ TEST(Spec, AnUnknownParameterOfAnOperationIsRefused) {
 
 TEST(Spec, AMistypedValueIsToldWhatWasExpectedAtItsColumn) {
   EXPECT_EQ(message("[loader]\nworkers = \"two\"\n"),
-            "a.toml:2:11: loader.workers: expected an integer, 0 to 1024, found the text \"two\"");
+            "a.toml:2:11: loader.workers: expected an integer, 0 to 1000, found the text \"two\"");
 }
 
 TEST(Spec, ZeroAndNegativeSizesAreRefused) {
