@@ -24,7 +24,7 @@ std::string slashed(const std::vector<double>& values, int decimals) {
 }
 
 bool has(const Json& row, const char* key) { return row.contains(key) && row[key].is_number(); }
-double get(const Json& row, const char* key) { return row[key].get<double>(); }
+double get(const Json& row, const char* key) { return row.at(key).get<double>(); }
 Json list(const Json& table, const char* key) { return table.value(key, Json::array()); }
 const Json* row_named(const Json& rows, const std::string& name) {
   for (const Json& row : rows)
@@ -53,7 +53,7 @@ void judge_books(const Json& published, std::vector<Finding>& out) {
       walls.push_back(books.wall_seconds);
       ratios.push_back(books.ratio());
       off += std::abs(std::log(books.ratio()));
-      const int workers = row["settings"].value("workers", 0);
+      const int workers = row.at("settings").value("workers", 0);
       const WorkerBound bound = worker_bound(get(rows.front(), "load"), workers, books.wall_seconds, steps);
       if (workers > 0 && !bound.holds())
         impossible.push_back(std::to_string(workers) + " workers (" + fixed(bound.bound_seconds * 1e3, 2) +
@@ -81,10 +81,10 @@ void judge_claims(const Json& published, std::vector<Finding>& out) {
     const Json* fast = row_named(rows, c.value("fast", ""));
     if (!slow || !fast || !has(*slow, "total") || !has(*fast, "total")) continue;
     const double a = get(*slow, "total"), b = get(*fast, "total");
-    auto keys = differing_keys((*slow)["settings"], (*fast)["settings"]);
+    auto keys = differing_keys((*slow).at("settings"), (*fast).at("settings"));
     std::erase(keys, c.value("discussed", ""));
     for (std::string& key : keys)
-      key += " (" + value_text((*slow)["settings"].value(key, Json())) + " against " + value_text((*fast)["settings"].value(key, Json())) +
+      key += " (" + value_text((*slow).at("settings").value(key, Json())) + " against " + value_text((*fast).at("settings").value(key, Json())) +
              ")";
     out.push_back({"D4", c.value("claim", "") + ": " + fixed(a, 2) + " s against " + fixed(b, 2) + " s, " + fixed(a / b, 2) + " times (" +
                              (a > b ? "+" : "") + fixed(100 * (a / b - 1), 1) + " %). " +

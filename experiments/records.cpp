@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "experiments/record_check.h"
 #include "pipeline/error.h"
 
 namespace millrace {
@@ -66,13 +67,13 @@ std::vector<Json> read_records(const std::string& folder, bool may_lack) {
   for (std::string line; std::getline(in, line);) {
     ++number;
     const bool unfinished = in.eof();
-    Json record = Json::parse(line, nullptr, false);
-    if (record.is_object()) {
+    constexpr std::size_t kDeepest = 64;
+    Json record = depth_of(line) > kDeepest ? Json() : Json::parse(line, nullptr, false);
+    const std::string wrong = wrong_in_record(record);
+    if (wrong.empty())
       out.push_back(std::move(record));
-    } else if (!unfinished) {
-      throw Error(ErrorKind::data, path + ":" + std::to_string(number) + ": not a JSON object",
-                  "remove the line, or start in another folder");
-    }
+    else if (!unfinished)
+      throw Error(ErrorKind::data, path + ":" + std::to_string(number) + ": " + wrong, "remove the line, or start in another folder");
   }
   return out;
 }

@@ -31,7 +31,7 @@ class RecordFile {
 };
 
 /// Every whole line of folder/results.jsonl; an unfinished last line is passed over.
-/// Errors: Error(data) "path:line: ..." for a line that is not a JSON object, and for a missing file unless `may_lack`.
+/// Errors: Error(data) "path:line: ..." for a line that is not a record (wrong_in_record), and for a missing file unless `may_lack`.
 std::vector<Json> read_records(const std::string& folder, bool may_lack = false);
 
 }  // namespace millrace

@@ -112,6 +112,14 @@ std::string failures(const StudyResults& results) {
   return out.empty() ? "" : "\n## Runs that failed\n\n" + out;
 }
 
+void add_published(const Json& published, const std::vector<CellSummary>& cells, std::string& md, std::string& terminal) {
+  const auto both = judge_both(published, cells);
+  md += "\n## Beside the published figures\n\n" + published.value("title", "") + ".\n\n" + side_by_side(published, cells) + "\n" +
+        findings_text(both);
+  md += "\n## What the published figures say by themselves\n\n" + findings_text(judge_published(published));
+  for (const Finding& f : both) terminal += f.detector + "  " + f.text + "\n";
+}
+
 }  // namespace
 
 Report write_report(const std::string& folder, const std::function<void(const std::string&)>& warn) {
@@ -144,12 +152,13 @@ Report write_report(const std::string& folder, const std::function<void(const st
   report.terminal = table.text() + "\n" + (foreign.empty() ? "" : foreign + "\n");
   for (const Finding& f : own) report.terminal += f.detector + "  " + f.text + "\n";
   if (study.contains("published")) {
-    const Json& published = study["published"];
-    const auto both = judge_both(published, cells);
-    md += "\n## Beside the published figures\n\n" + published.value("title", "") + ".\n\n" + side_by_side(published, cells) + "\n" +
-          findings_text(both);
-    md += "\n## What the published figures say by themselves\n\n" + findings_text(judge_published(published));
-    for (const Finding& f : both) report.terminal += f.detector + "  " + f.text + "\n";
+    try {
+      add_published(study["published"], cells, md, report.terminal);
+    } catch (const Json::exception&) {
+      throw Error(ErrorKind::data,
+                  folder + "/results.jsonl:" + std::to_string(results.study_line) + ": 'published' is not a table of figures as in a study's",
+                  "the files in experiments/published show its form");
+    }
   }
   md += failures(results);
   const std::string path = (std::filesystem::path(folder) / "report.md").string();

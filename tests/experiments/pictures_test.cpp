@@ -100,6 +100,37 @@ TEST_F(PictureFolder, FailEndsWithStatus3AndNamesTheFile) {
   EXPECT_THAT(ledger(), SizeIs(1));
 }
 
+TEST_F(PictureFolder, ABadTestPictureIsBookedAndTheRestAreScored) {
+  write_good();
+  write("../test/a/1.jpg", jpeg(50));
+  write("../test/b/1.jpg", jpeg(51));
+  write("../test/b/bad.jpg", {'h', 'e', 'l', 'l', 'o'});
+  const std::string file =
+      spec("[data]\nname = \"folder\"\npath = \"set\"\ntest_path = \"" + (folder_ / "data" / "test").string() +
+           "\"\nbatch = 5\n[loader]\non_bad_sample = \"skip\"\n[[augment]]\nop = \"resize\"\nsize = 32\n[train]\nmodel = \"toy\"\nepochs = 2\n");
+  ASSERT_EQ(run({"train", file, "--out", out()}), 0) << text("stderr");
+  const auto records = read_records(out());
+  for (const int epoch : {1, 2}) {
+    EXPECT_TRUE(records[epoch]["accuracy"].is_number());
+    EXPECT_EQ(records[epoch]["scored"], 2);
+    EXPECT_EQ(records[epoch]["evaluation_bad_samples"], 1);
+  }
+  const auto listed = ledger();
+  ASSERT_THAT(listed, SizeIs(1));
+  EXPECT_THAT(listed[0]["path"], HasSubstr("bad.jpg"));
+  EXPECT_THAT(text("stderr"), HasSubstr("warning: evaluation: 1 bad sample in 1 file (1 corrupt), skipped"));
+}
+
+TEST_F(PictureFolder, AMissingTestHalfIsFoundBeforeARecordIsWritten) {
+  write_good();
+  const std::string file = spec("[data]\nname = \"folder\"\npath = \"set\"\ntest_path = \"" + (folder_ / "nowhere").string() +
+                                "\"\nbatch = 5\n[[augment]]\nop = \"resize\"\nsize = 32\n[train]\nmodel = \"toy\"\n");
+  EXPECT_EQ(run({"train", file, "--out", out()}), 3);
+  EXPECT_FALSE(fs::exists(fs::path(out()) / "results.jsonl"));
+  EXPECT_EQ(run({"study", file, "--out", out()}), 3);
+  EXPECT_FALSE(fs::exists(fs::path(out()) / "results.jsonl"));
+}
+
 TEST_F(PictureFolder, MoreBadSamplesThanMaxBadEndTheRun) {
   write_good();
   write_bad();

@@ -4,9 +4,12 @@
 
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <thread>
+
+#include <sys/stat.h>
 
 #include "experiments/document.h"
 #include "tests/experiments/program_fixture.h"
@@ -28,6 +31,60 @@ TEST_F(Program, ABadSpecIsOneLineAHintAndStatus2) {
   EXPECT_THAT(text("stderr"), HasSubstr("spec.toml:2:1: unknown key 'loader.wokers'\n  hint: did you mean 'loader.workers'?\n"));
 }
 
+TEST_F(Program, WhatIsNoSpecFileIsSaidToBeWhatItIs) {
+  EXPECT_EQ(run({"bench", "loader", folder_.string()}), 2);
+  EXPECT_THAT(text("stderr"), HasSubstr("is a directory, not a spec file"));
+  const std::string fifo = (folder_ / "fifo").string();
+  ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
+  EXPECT_EQ(run({"bench", "loader", fifo}), 2);
+  EXPECT_THAT(text("stderr"), HasSubstr("is a FIFO, not a spec file"));
+}
+
+TEST_F(Program, SecondsThatAreNoTimeAreStatus2) {
+  for (const char* seconds : {"nan", "inf", "-1", "0", "1e9", "x"})
+    EXPECT_EQ(run({"bench", "loader", spec(kToy), "--seconds", seconds}), 2) << seconds;
+}
+
+TEST_F(Program, OutputThatIsLostIsNotSuccess) {
+  const std::string command = std::string(MILLRACE_PROGRAM) + " bench loader " + spec(kToy) + " --seconds 0.05 --json >/dev/full 2>" +
+                              (folder_ / "stderr").string();
+  EXPECT_EQ(WEXITSTATUS(std::system(command.c_str())), 3);
+  EXPECT_THAT(text("stderr"), HasSubstr("stdout could not be written whole: No space left"));
+}
+
+TEST_F(Program, ASecondProcessAtTheSameFolderIsRefused) {
+  const RecordFile held(out());
+  EXPECT_EQ(run({"train", spec(kToy), "--out", out()}), 2);
+  EXPECT_THAT(text("stderr"), HasSubstr("results.jsonl: another process is writing it"));
+}
+
+TEST_F(Program, AFolderOfTwoSpecsReportsTheLast) {
+  const std::string study = std::string(kToy) + "[study]\naxes = { \"loader.workers\" = [0, 1] }\n";
+  ASSERT_EQ(run({"study", spec(study), "--out", out()}), 0) << text("stderr");
+  ASSERT_EQ(run({"study", spec(study), "--out", out(), "--set", "train.lr=0.5", "--set", "train.epochs=1"}), 0) << text("stderr");
+  ASSERT_EQ(run({"train", spec(kToy), "--out", out(), "--set", "train.lr=0.7"}), 0) << text("stderr");
+  ASSERT_EQ(run({"report", out()}), 0) << text("stderr");
+  EXPECT_THAT(text("stdout"), HasSubstr("3 runs of other settings in this folder left out"));
+  EXPECT_THAT(text("stdout"), HasSubstr("over 2 runs"));
+}
+
+TEST_F(Program, AStopDuringTheLastEvaluationIsAStop) {
+  // One step, then 10,000 test pictures enlarged to 256 x 256: seconds of evaluation.
+  const pid_t child = start({"train",
+                             spec("[data]\nname = \"digits\"\nsubset = 64\nbatch = 64\n[[augment]]\nop = \"resize\"\nsize = 256\n"
+                                  "[train]\nmodel = \"toy\"\nthreads = 1\n"),
+                             "--out", out()});
+  for (int i = 0; i < 1000 && text("stderr").find("slots take") == std::string::npos; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  std::this_thread::sleep_for(std::chrono::milliseconds(400));
+  kill(child, SIGINT);
+  EXPECT_EQ(finish(child), 130);
+  const auto records = read_records(out());
+  EXPECT_EQ(records[1]["type"], "epoch");
+  EXPECT_TRUE(records[1]["accuracy"].is_null());
+  EXPECT_EQ(records.back().value("outcome", ""), "stopped");
+}
+
 TEST_F(Program, AMissingSpecIsStatus2) { EXPECT_EQ(run({"bench", "loader", "nowhere.toml"}), 2); }
 
 TEST_F(Program, AnUnknownCommandOrOptionIsStatus2) {
@@ -45,7 +102,9 @@ TEST_F(Program, AMissingDataFolderIsStatus3AndSaysWhereItLooked) {
 
 TEST_F(Program, ABatchLargerThanTheSetIsStatus2) {
   EXPECT_EQ(run({"train", spec(kToy), "--set", "data.batch=1000", "--out", out()}), 2);
-  EXPECT_THAT(text("stderr"), HasSubstr("larger than the set"));
+  EXPECT_THAT(text("stderr"), HasSubstr("--set data.batch: a batch of 1000 is larger than the set"));
+  EXPECT_EQ(run({"train", spec("[data]\nname = \"digits\"\nsubset = 64\nbatch = 65\n"), "--out", out()}), 2);
+  EXPECT_THAT(text("stderr"), HasSubstr("spec.toml:4:9: a batch of 65 is larger than the set"));
 }
 
 TEST_F(Program, TrainWritesProvenanceAndOneRecordAnEpoch) {
@@ -60,6 +119,7 @@ TEST_F(Program, TrainWritesProvenanceAndOneRecordAnEpoch) {
   for (const char* phase : {"wait", "upload", "forward", "backward", "reduce", "optimizer", "other"})
     EXPECT_TRUE(records[1]["phases"].contains(phase)) << phase;
   EXPECT_EQ(records[1]["images"], 640);
+  EXPECT_TRUE(records[1]["loader"].contains("memory"));
   EXPECT_TRUE(records[1]["accuracy"].is_null());
   EXPECT_EQ(records[2]["scored"], 10000);
   EXPECT_THAT(records[2]["per_class_accuracy"], SizeIs(10));
@@ -101,7 +161,8 @@ TEST_F(Program, BenchLoaderEndsWithOneObject) {
   ASSERT_EQ(run({"bench", "loader", spec(kToy), "--seconds", "0.1", "--json"}), 0) << text("stderr");
   const Json line = last_line();
   for (const char* key :
-       {"images_per_second", "first_batch_seconds", "cpu_seconds_per_1000_images", "peak_rss_bytes", "loader_bytes", "batches"}) {
+       {"images_per_second", "first_batch_seconds", "cpu_seconds_per_1000_images", "peak_rss_bytes", "loader_bytes", "batches",
+        "graph_us_per_message", "graph_images_per_second"}) {
     ASSERT_TRUE(line.contains(key)) << key;
     EXPECT_GT(line[key].get<double>(), 0) << key;
   }
@@ -125,12 +186,25 @@ class Signal : public Program, public testing::WithParamInterface<int> {};
 TEST_P(Signal, StopsWithinSecondsAndLeavesWholeLines) {
   const pid_t child = start({"train", spec(kToy), "--out", out(), "--set", "train.epochs=100000"});
   for (int i = 0; i < 1000 && read_records(out(), true).size() < 3; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  const auto sent = std::chrono::steady_clock::now();
   kill(child, GetParam());
   EXPECT_EQ(finish(child), 128 + GetParam());
+  EXPECT_LT(std::chrono::steady_clock::now() - sent, std::chrono::seconds(2));
   const auto records = read_records(out());
   EXPECT_EQ(records.back()["outcome"], "stopped");
   EXPECT_FALSE(RecordFile(out()).repaired());
 }
+TEST_P(Signal, AreHeardFromTheFirstMillisecondsOn) {
+  for (int wait = 1; wait <= 50; wait += 12) {
+    const pid_t child = start({"train", spec(kToy), "--out", out(), "--set", "train.epochs=100000"});
+    std::this_thread::sleep_for(std::chrono::milliseconds(100 + wait));
+    const auto sent = std::chrono::steady_clock::now();
+    kill(child, GetParam());
+    EXPECT_EQ(finish(child), 128 + GetParam());
+    EXPECT_LT(std::chrono::steady_clock::now() - sent, std::chrono::seconds(2));
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Both, Signal, testing::Values(SIGINT, SIGTERM));
 
 }  // namespace

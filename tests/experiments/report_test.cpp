@@ -191,6 +191,109 @@ TEST_F(Folder, ARunBegunAgainReplacesTheEarlierAttempt) {
   EXPECT_TRUE(results.runs[0].complete());
 }
 
+TEST_F(Folder, OnlyRunsThatTheLastStudyPlansAreCounted) {
+  Json study = {{"type", "study"}, {"name", "made"}, {"axes", {{"loader.workers", {0}}}}};
+  study["runs"] = Json::array({{{"digest", "new"}, {"cell", {{"loader.workers", 0}}}, {"repetition", 0}}});
+  write_run("old", true, 0, 1, .1);
+  write(study);
+  write_run("new", true, 0, 2, .1);
+  StudyResults results = collect(read_records(path_));
+  keep_planned(results);
+  EXPECT_EQ(results.foreign, 1u);
+  const auto cells = summarize(results);
+  ASSERT_THAT(cells, SizeIs(1));
+  EXPECT_EQ(cell_label(cells[0].cell), "workers 0");
+  ASSERT_THAT(cells[0].runs, SizeIs(1));
+  EXPECT_DOUBLE_EQ(cells[0].total_seconds.median, 4);
+  EXPECT_THAT(write_report(path_, [](const std::string&) {}).terminal, HasSubstr("1 run of other settings in this folder left out"));
+  EXPECT_THAT(text("report.md"), HasSubstr("1 run of other settings in this folder left out"));
+}
+
+TEST_F(Folder, AnotherProcessAtTheSameFileIsRefused) {
+  const RecordFile first(path_);
+  EXPECT_THAT([&] { RecordFile second(path_); }, testing::ThrowsMessage<Error>(HasSubstr("results.jsonl: another process is writing it")));
+}
+
+TEST_F(Folder, ARecordOfWrongTypesIsNamedWithItsLine) {
+  const char* const lines[] = {"{\"type\":7}", "{\"type\":\"run\",\"run\":1}", "{\"type\":\"run\",\"run\":\"a\",\"host\":[]}",
+                               "{\"type\":\"run\",\"run\":\"a\",\"repetition\":1e300}", "{\"type\":\"run\",\"run\":\"a\",\"spec\":{\"data\":1}}",
+                               "{\"type\":\"study\",\"axes\":[1]}", "{\"type\":\"study\",\"runs\":[1]}", "{\"type\":\"epoch\",\"run\":\"a\",\"phases\":3}",
+                               "{\"type\":\"epoch\",\"run\":\"a\",\"loader\":{\"stages\":{\"read\":1}}}", "[]", "null"};
+  for (const char* line : lines) {
+    fs::remove_all(path_);
+    write({{"type", "run"}, {"run", "b"}});
+    std::ofstream(fs::path(path_) / "results.jsonl", std::ios::app) << line << "\n";
+    EXPECT_THAT([&] { write_report(path_, [](const std::string&) {}); }, testing::ThrowsMessage<Error>(HasSubstr("results.jsonl:2: "))) << line;
+  }
+}
+
+TEST_F(Folder, ALineNestedWithoutEndIsRefused) {
+  fs::create_directories(path_);
+  std::ofstream(fs::path(path_) / "results.jsonl") << "{\"cell\":" << std::string(1 << 20, '[') << std::string(1 << 20, ']') << "}\n";
+  EXPECT_THROW(read_records(path_), Error);
+}
+
+TEST_F(Folder, PublishedFiguresOfWrongTypesAreNamedWithTheirLine) {
+  for (const Json& bad : {Json{{"row", {1, 2}}}, Json{{"row", {{{"name", "a"}, {"load", 1}, {"update", 1}, {"total", 1}}}}}, Json{{"title", 1}}}) {
+    fs::remove_all(path_);
+    write_run("a", true, 0, 2, 1);
+    write({{"type", "study"}, {"name", "made"}, {"axes", Json::object()}, {"published", bad}});
+    const std::string line = ":" + std::to_string(read_records(path_).size()) + ": 'published'";
+    EXPECT_THAT([&] { write_report(path_, [](const std::string&) {}); }, testing::ThrowsMessage<Error>(HasSubstr(line))) << bad;
+  }
+}
+
+TEST_F(Folder, AReportThatCannotBeWrittenIsAnError) {
+  write_run("a", true, 0, 2, 1.5);
+  fs::create_symlink("/dev/full", fs::path(path_) / "report.md");
+  EXPECT_THAT([&] { write_report(path_, [](const std::string&) {}); }, testing::ThrowsMessage<Error>(HasSubstr("report.md: could not be written")));
+  fs::remove(fs::path(path_) / "plot.gp");
+  fs::create_symlink("/dev/full", fs::path(path_) / "plot.gp");
+  EXPECT_THAT([&] { write_report(path_, [](const std::string&) {}); }, testing::ThrowsMessage<Error>(HasSubstr("plot.gp: could not be written")));
+}
+
+/// A run of made epochs, as findings see it.
+RunResult made_run(std::vector<double> walls, double unaccounted, double accuracy) {
+  RunResult run;
+  run.run = {{"spec", Json::object()}};
+  run.outcome = "complete";
+  for (const double wall : walls)
+    run.epochs.push_back({{"wall_seconds", wall},
+                          {"images", 100},
+                          {"steps", 10},
+                          {"loss", .5},
+                          {"accuracy", accuracy},
+                          {"unaccounted_seconds", unaccounted * wall},
+                          {"class_count", std::vector<int>(10, 1)}});
+  return run;
+}
+
+TEST(OwnFindings, NameTheWorstOfAllRunsNotAMedianOrTheFirst) {
+  StudyResults results;
+  const auto add = [&](int workers, std::vector<double> walls, double unaccounted, double accuracy) {
+    results.runs.push_back(made_run(std::move(walls), unaccounted, accuracy));
+    results.runs.back().cell = {{"loader.workers", workers}};
+  };
+  add(0, {1.2, 1, 1}, .001, .9);
+  add(0, {1.2, 1, 1}, .001, .9);
+  add(0, {1.2, 1, 1}, -.2, .9);
+  add(2, {5, 1, 1}, .002, .1);
+  add(2, {1, 1, 1}, .002, .1);
+  const auto cells = summarize(results);
+  const auto says = texts(judge_own(cells));
+  EXPECT_THAT(says, Contains(HasSubstr("D1 books do not close: at most 20.00 % of a run's wall is unaccounted (workers 0)")));
+  EXPECT_THAT(says, Contains(HasSubstr("4 of 5 runs, most in workers 2 (+4.00 s)")));
+  EXPECT_THAT(says, Contains("D10 not learning: workers 2 since epoch 1 (2 of 2 runs)."));
+}
+
+TEST(Published, BooksThatCloseAreSaidToClose) {
+  const Json table = {{"images", 100},
+                      {"epochs", 1},
+                      {"batches", {10}},
+                      {"row", {{{"name", "a"}, {"load", .1}, {"update", .1}, {"total", 2.0}, {"settings", {{"workers", 0}}}}}}};
+  EXPECT_THAT(texts(judge_published(table)), Contains(HasSubstr("every row's books close")));
+}
+
 TEST_F(Folder, AReportHoldsTheTableTheFailureAndThePublishedRows) {
   write_study();
   write_run("a", true, 0, 2, 1.5);

@@ -81,6 +81,32 @@ TEST(Spec, NoBytesCrashTheParser) {
     }
 }
 
+TEST(Spec, WhatTheTrainerWouldRefuseIsRefusedAtItsPlace) {
+  EXPECT_THAT(message("[train]\nmomentum = 1\n"), HasSubstr("a.toml:2:12: train.momentum: expected a number below 1"));
+  EXPECT_THAT(message("[train]\nbetas = [0.9, 1]\n"), HasSubstr("a.toml:2:9: train.betas"));
+  EXPECT_THAT(message("[train]\ndevice = \"gpu\"\n"), HasSubstr("a.toml:2:10: train.device: 'gpu' is none of auto, cpu, cuda, cuda:N"));
+  EXPECT_THAT(message("[train]\ndevice = \"cuda:\"\n"), HasSubstr("train.device"));
+  EXPECT_EQ(read("[train]\ndevice = \"cuda:1\"\n").train.options.device, "cuda:1");
+  EXPECT_THAT(message("[loader]\nworkers = 1001\n"), HasSubstr("0 to 1000, found 1001"));
+}
+
+TEST(Spec, IntegersAreWrittenInFull) {
+  EXPECT_THAT(message("[data]\nbatch = 0\n"), HasSubstr("1 to 16777216"));
+}
+
+TEST(Spec, WhatAMessageRepeatsIsCut) {
+  const std::string key(5000, 'k');
+  EXPECT_THAT(message("[loader]\n" + key + " = 1\n"), testing::SizeIs(testing::Lt(200u)));
+  EXPECT_THAT(message("[" + key + "]\na = 1\n"), testing::SizeIs(testing::Lt(200u)));
+  EXPECT_THAT(message("[loader]\nsampler = \"" + key + "\"\n"), testing::SizeIs(testing::Lt(200u)));
+  EXPECT_THAT(message("[loader]\nworkers = \"" + key + "\"\n"), testing::SizeIs(testing::Lt(200u)));
+  EXPECT_THAT(shortened(std::string(56, 'a') + "\u00b5\u00b5\u00b5"), testing::EndsWith("a..."));
+}
+
+TEST(Spec, MoreThreadsThanCoresIsOneWarning) {
+  EXPECT_THAT(read("[train]\nthreads = 9\n", 2).warnings, testing::ElementsAre(HasSubstr("train.threads = 9 are more than the 2 cores")));
+}
+
 TEST(Spec, TwoBatchKeysAreRefused) {
   EXPECT_THAT(message("[data]\nbatch = 1\nbatch_per_rank = 2\n"), HasSubstr("both data.batch and data.batch_per_rank"));
 }
@@ -141,6 +167,21 @@ TEST(Override, SettingOneBatchKeyRemovesTheOthers) {
   const Spec spec = parse_spec(document, 64);
   EXPECT_EQ(spec.data.batch, 16u);
   EXPECT_EQ(spec.data.batch_unit, BatchUnit::global);
+}
+
+TEST(Override, SettingStepsRemovesEpochsAndTheOtherWayRound) {
+  Document document = parse_document("[train]\nepochs = 3\n", "a.toml");
+  override_key(document, "train.steps", 7, "--set");
+  EXPECT_EQ(parse_spec(document, 64).train.steps, 7u);
+  override_key(document, "train.epochs", 2, "--set");
+  EXPECT_EQ(parse_spec(document, 64).train.steps, 0u);
+  EXPECT_EQ(parse_spec(document, 64).train.epochs, 2u);
+}
+
+TEST(Override, AnUnknownTableIsToldOfTheOption) {
+  Document document = parse_document("", "a.toml");
+  override_key(document, "loder.workers", 1, "--set loder.workers");
+  EXPECT_THAT([&] { parse_spec(document, 64); }, testing::ThrowsMessage<Error>("--set loder.workers: unknown table 'loder'"));
 }
 
 TEST(Override, SwitchesAnOperationByItsName) {
