@@ -60,6 +60,7 @@ int train_command(const SpecArguments& arguments, const Context& context) {
   const Spec spec = read_spec(arguments, context);
   SourceShelf sources([&](const std::string& text) { context.out.warning(text); });
   open_sources(spec, sources);
+  if (context.stop.stop_requested()) return 0;  // Nothing is begun yet.
   const std::string run = new_run_id(spec);
   RecordFile records(out_folder(arguments));
   if (records.repaired()) context.out.warning(records.path() + ": an unfinished last line was removed");

@@ -45,7 +45,10 @@ void Signals::wait(std::chrono::milliseconds patience) {
   }
   const timespec limit{patience.count() / 1000, (patience.count() % 1000) * 1'000'000};
   sigtimedwait(&set, nullptr, &limit);
-  if (!done_) _exit(128 + signal);
+  if (done_) return;
+  constexpr char kText[] = "millrace: ended at once\n";
+  [[maybe_unused]] const auto written = write(STDERR_FILENO, kText, sizeof kText - 1);
+  _exit(128 + signal);
 }
 
 }  // namespace millrace

@@ -127,6 +127,7 @@ int study_command(const SpecArguments& arguments, const Context& context) {
   print_warnings(runs, context.out);
   SourceShelf sources([&](const std::string& text) { context.out.warning(text); });
   open_sources(runs.front().spec, sources);  // Missing data end the study before it begins.
+  if (context.stop.stop_requested()) return 0;
 
   const std::string folder = out_folder(arguments);
   RecordFile records(folder);
