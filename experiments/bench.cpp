@@ -83,8 +83,8 @@ LoaderBench run_window(const Source& source, const Recipe& recipe, LoaderOptions
   return out;
 }
 
-LoaderBench run_epochs(const Source& source, const Recipe& recipe, LoaderOptions options, std::uint64_t epochs,
-                       FaultFile& faults, const Context& context) {
+LoaderBench run_epochs(const Source& source, const Recipe& recipe, LoaderOptions options, std::uint64_t epochs, FaultFile& faults,
+                       const Context& context) {
   LoaderBench out;
   Digest digest(Digest::Of::pixels);
   options.batches = epochs * steps_per_epoch(source.size(), options.batch, options.drop_last);
@@ -151,11 +151,12 @@ int bench_loader_command(const SpecArguments& arguments, const Context& context)
   const Spec spec = read_spec(arguments, context);
   SourceShelf sources([&](const std::string& text) { context.out.warning(text); });
   const Source& source = sources.train(spec.data);
+  check_batch(spec, source);
   const auto recipe = make_recipe(spec, source.info(), false);
   const LoaderOptions options = loader_options(spec);
   FaultFile faults(arguments.out, new_run_id(spec));
   LoaderBench bench = arguments.epochs ? run_epochs(source, *recipe, options, arguments.epochs, faults, context)
-                                             : run_window(source, *recipe, options, arguments.seconds, faults, context);
+                                       : run_window(source, *recipe, options, arguments.seconds, faults, context);
   context.out.clear();
   if (context.stop.stop_requested()) return 0;  // A part of a window is not a result.
   bench.graph = measure_graph_cost(kGraphSeconds);
@@ -170,6 +171,7 @@ int bench_step_command(const SpecArguments& arguments, const Context& context) {
   const Spec spec = read_spec(arguments, context);
   SourceShelf sources([&](const std::string& text) { context.out.warning(text); });
   const Source& source = sources.train(spec.data);
+  check_batch(spec, source);
   const auto recipe = make_recipe(spec, source.info(), false);
   const auto trainer = train::load().make_trainer(trainer_options(spec, source.info(), recipe->format()));
   // Real batches, all leased at once: as many slots as batches.

@@ -69,8 +69,9 @@ void judge_books(const Json& published, std::vector<Finding>& out) {
     best_closes = std::all_of(ratios.begin(), ratios.end(), [](double r) { return std::abs(r - 1) <= kNoise - 1; });
   }
   if (best_batch > 0)
-    out.push_back({"D1", "the timing table fits a batch of " + fixed(best_batch, 0) +
-                             (best_closes ? " best: every row's books close within 5 %." : " best, but not every row's books close within 5 %.")});
+    out.push_back(
+        {"D1", "the timing table fits a batch of " + fixed(best_batch, 0) +
+                   (best_closes ? " best: every row's books close within 5 %." : " best, but not every row's books close within 5 %.")});
 }
 
 /// D4: what else differs between two compared rows, and what is left of the claim where only that one differs.
@@ -84,8 +85,8 @@ void judge_claims(const Json& published, std::vector<Finding>& out) {
     auto keys = differing_keys((*slow).at("settings"), (*fast).at("settings"));
     std::erase(keys, c.value("discussed", ""));
     for (std::string& key : keys)
-      key += " (" + value_text((*slow).at("settings").value(key, Json())) + " against " + value_text((*fast).at("settings").value(key, Json())) +
-             ")";
+      key += " (" + value_text((*slow).at("settings").value(key, Json())) + " against " +
+             value_text((*fast).at("settings").value(key, Json())) + ")";
     out.push_back({"D4", c.value("claim", "") + ": " + fixed(a, 2) + " s against " + fixed(b, 2) + " s, " + fixed(a / b, 2) + " times (" +
                              (a > b ? "+" : "") + fixed(100 * (a / b - 1), 1) + " %). " +
                              (keys.empty() ? "The two rows differ in nothing else." : "But they differ in " + joined(keys) + " as well.")});

@@ -62,10 +62,14 @@ toml::table parse(std::string_view text, const std::string& name) {
 
 const char* name_of(std::filesystem::file_type type) {
   switch (type) {
-    case std::filesystem::file_type::directory: return "a directory";
-    case std::filesystem::file_type::fifo: return "a FIFO";
-    case std::filesystem::file_type::socket: return "a socket";
-    default: return "a device";
+    case std::filesystem::file_type::directory:
+      return "a directory";
+    case std::filesystem::file_type::fifo:
+      return "a FIFO";
+    case std::filesystem::file_type::socket:
+      return "a socket";
+    default:
+      return "a device";
   }
 }
 
@@ -198,7 +202,8 @@ void override_key(Document& document, const std::string& key, const Json& value,
   const bool of_operation = key.starts_with("augment.");
   const std::size_t dots = static_cast<std::size_t>(std::count(key.begin(), key.end(), '.'));
   if (dot == std::string::npos || dot == 0 || key.back() == '.' || key.find("..") != std::string::npos || dots > (of_operation ? 2u : 1u))
-    throw Error(ErrorKind::usage, shortened(place) + ": '" + shortened(key) + "' is not a key of the form table.key", "for example loader.workers");
+    throw Error(ErrorKind::usage, shortened(place) + ": '" + shortened(key) + "' is not a key of the form table.key",
+                "for example loader.workers");
   const std::string table = key.substr(0, dot), name = key.substr(dot + 1);
   if (of_operation) return set_in_operation(document, name, value, place);
   if (!document.find(table)) document.section(table).place = place;

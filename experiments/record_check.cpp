@@ -14,24 +14,36 @@ enum class Kind { text, flag, integer, number, table, list };
 
 bool is(const Json& value, Kind kind) {
   switch (kind) {
-    case Kind::text: return value.is_string();
-    case Kind::flag: return value.is_boolean();
-    case Kind::integer: return value.is_number_integer();
-    case Kind::number: return value.is_number() || value.is_null();  // Null stands for what is not finite.
-    case Kind::table: return value.is_object();
-    case Kind::list: break;
+    case Kind::text:
+      return value.is_string();
+    case Kind::flag:
+      return value.is_boolean();
+    case Kind::integer:
+      return value.is_number_integer();
+    case Kind::number:
+      return value.is_number() || value.is_null();  // Null stands for what is not finite.
+    case Kind::table:
+      return value.is_object();
+    case Kind::list:
+      break;
   }
   return value.is_array();
 }
 
 const char* name_of(Kind kind) {
   switch (kind) {
-    case Kind::text: return "a text";
-    case Kind::flag: return "true or false";
-    case Kind::integer: return "an integer";
-    case Kind::number: return "a number";
-    case Kind::table: return "a table";
-    case Kind::list: break;
+    case Kind::text:
+      return "a text";
+    case Kind::flag:
+      return "true or false";
+    case Kind::integer:
+      return "an integer";
+    case Kind::number:
+      return "a number";
+    case Kind::table:
+      return "a table";
+    case Kind::list:
+      break;
   }
   return "a list";
 }
@@ -46,23 +58,16 @@ struct Rule {
 const std::vector<Rule>& rules_of(const std::string& type) {
   static const std::vector<Rule> study{{"", "name", Kind::text}, {"", "axes", Kind::table}, {"", "scale", Kind::text},
                                        {"", "bars", Kind::text}, {"", "runs", Kind::list},  {"", "published", Kind::table}};
-  static const std::vector<Rule> run{{"", "run", Kind::text},         {"", "started", Kind::text},    {"", "command", Kind::text},
-                                     {"", "commit", Kind::text},      {"", "spec_digest", Kind::text}, {"", "spec", Kind::table},
-                                     {"spec", "data", Kind::table},   {"spec", "loader", Kind::table}, {"", "host", Kind::table},
-                                     {"host", "cpu", Kind::text},     {"host", "cores", Kind::integer}, {"", "versions", Kind::table},
-                                     {"versions", "torch", Kind::text}, {"", "cell", Kind::table},    {"", "repetition", Kind::integer}};
-  static const std::vector<Rule> epoch{{"", "run", Kind::text},
-                                       {"", "complete", Kind::flag},
-                                       {"", "wall_seconds", Kind::number},
-                                       {"", "images", Kind::number},
-                                       {"", "steps", Kind::number},
-                                       {"", "unaccounted_seconds", Kind::number},
-                                       {"", "loss", Kind::number},
-                                       {"", "accuracy", Kind::number},
-                                       {"", "phases", Kind::table},
-                                       {"", "class_count", Kind::list},
-                                       {"", "loader", Kind::table},
-                                       {"loader", "stages", Kind::table}};
+  static const std::vector<Rule> run{
+      {"", "run", Kind::text},           {"", "started", Kind::text}, {"", "command", Kind::text},      {"", "commit", Kind::text},
+      {"", "spec_digest", Kind::text},   {"", "spec", Kind::table},   {"spec", "data", Kind::table},    {"spec", "loader", Kind::table},
+      {"", "host", Kind::table},         {"host", "cpu", Kind::text}, {"host", "cores", Kind::integer}, {"", "versions", Kind::table},
+      {"versions", "torch", Kind::text}, {"", "cell", Kind::table},   {"", "repetition", Kind::integer}};
+  static const std::vector<Rule> epoch{
+      {"", "run", Kind::text},         {"", "complete", Kind::flag},   {"", "wall_seconds", Kind::number},
+      {"", "images", Kind::number},    {"", "steps", Kind::number},    {"", "unaccounted_seconds", Kind::number},
+      {"", "loss", Kind::number},      {"", "accuracy", Kind::number}, {"", "phases", Kind::table},
+      {"", "class_count", Kind::list}, {"", "loader", Kind::table},    {"loader", "stages", Kind::table}};
   static const std::vector<Rule> end{{"", "run", Kind::text}, {"", "outcome", Kind::text}, {"", "error", Kind::text}};
   static const std::vector<Rule> other;
   return type == "study" ? study : type == "run" ? run : type == "epoch" ? epoch : type == "end" ? end : other;

@@ -143,7 +143,8 @@ Report write_report(const std::string& folder, const std::function<void(const st
   std::string md = "# " + name + "\n\n";
   if (const std::string scale = study.value("scale", ""); !scale.empty()) md += "Scaled down: " + scale + "\n\n";
   md += provenance(results) + "\n\n" + (foreign.empty() ? "" : foreign + "\n\n") + table.markdown() +
-        "\nimages/s without the first epoch, where there are more; medians, with the range of repetitions in brackets. total: training of all epochs, without "
+        "\nimages/s without the first epoch, where there are more; medians, with the range of repetitions in brackets. total: training of "
+        "all epochs, without "
         "evaluation. load: waiting for a batch; update: upload, forward, backward, "
         "reduce, optimizer.\n";
   if (!report.files.empty()) md += "\n![images/s, and where the time of an image goes](plot.svg)\n";
@@ -155,9 +156,10 @@ Report write_report(const std::string& folder, const std::function<void(const st
     try {
       add_published(study["published"], cells, md, report.terminal);
     } catch (const Json::exception&) {
-      throw Error(ErrorKind::data,
-                  folder + "/results.jsonl:" + std::to_string(results.study_line) + ": 'published' is not a table of figures as in a study's",
-                  "the files in experiments/published show its form");
+      throw Error(
+          ErrorKind::data,
+          folder + "/results.jsonl:" + std::to_string(results.study_line) + ": 'published' is not a table of figures as in a study's",
+          "the files in experiments/published show its form");
     }
   }
   md += failures(results);

@@ -7,9 +7,9 @@
 namespace millrace {
 
 /// Turns SIGINT and SIGTERM into a stop request. Made first in main, before any other thread, because threads inherit the
-/// signal mask; what was blocked and arrived before that is handled then. A second signal ends the process at once; so does a stop that takes longer than `patience`. Records are
-/// whole in either case: each line is one write.
-/// Threads: made and destroyed by main; token() and received() from any. Errors: std::system_error where no thread can be had.
+/// signal mask; what was blocked and arrived before that is handled then. A second signal ends the process at once; so does a stop that
+/// takes longer than `patience`. Records are whole in either case: each line is one write. Threads: made and destroyed by main; token() and
+/// received() from any. Errors: std::system_error where no thread can be had.
 class Signals {
  public:
   explicit Signals(std::chrono::milliseconds patience = std::chrono::milliseconds(500));

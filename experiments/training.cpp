@@ -100,12 +100,8 @@ struct Length {
   std::uint64_t epoch_steps, steps, epochs;
 };
 Length length_of(const Spec& spec, const Source& source) {
-  const std::string place = spec.batch_place.empty() ? "" : spec.batch_place + ": ";
+  check_batch(spec, source);
   const std::uint64_t per_epoch = steps_per_epoch(source.size(), spec.data.batch, spec.loader.drop_last);
-  if (per_epoch == 0 || spec.data.batch > source.size())
-    throw Error(ErrorKind::usage,
-                place + "a batch of " + std::to_string(spec.data.batch) + " is larger than the set (" + std::to_string(source.size()) + " samples)",
-                "take a smaller data.batch");
   const std::uint64_t steps = spec.train.steps ? spec.train.steps : per_epoch * spec.train.epochs;
   return {per_epoch, steps, (steps + per_epoch - 1) / per_epoch};
 }
@@ -126,6 +122,14 @@ void print_start(const Spec& spec, const Source& source, const train::Trainer& t
 Json to_json(const train::Phases& p) {
   return {{"wait", p.wait},     {"upload", p.upload},       {"forward", p.forward}, {"backward", p.backward},
           {"reduce", p.reduce}, {"optimizer", p.optimizer}, {"other", p.other}};
+}
+
+void check_batch(const Spec& spec, const Source& source) {
+  if (spec.data.batch <= source.size()) return;
+  throw Error(ErrorKind::usage,
+              (spec.batch_place.empty() ? spec.file : spec.batch_place) + ": a batch of " + std::to_string(spec.data.batch) +
+                  " is larger than the set (" + std::to_string(source.size()) + " samples)",
+              "take a smaller data.batch");
 }
 
 bool evaluates(const Spec& spec) { return spec.train.evaluate_every && spec.train.options.model != "sleep"; }

@@ -21,6 +21,9 @@ struct Context {
 /// Whether a run ends in scores at all: toys that sleep have none, and evaluate_every = 0 asks for none.
 bool evaluates(const Spec& spec);
 
+/// Errors: Error(usage) at the batch's place in the spec where the set has fewer samples.
+void check_batch(const Spec& spec, const Source& source);
+
 /// Opens what a run will read, so that what is missing or broken shows before LibTorch is loaded and a record is begun.
 void open_sources(const Spec& spec, SourceShelf& sources);
 

@@ -105,9 +105,9 @@ TEST_F(PictureFolder, ABadTestPictureIsBookedAndTheRestAreScored) {
   write("../test/a/1.jpg", jpeg(50));
   write("../test/b/1.jpg", jpeg(51));
   write("../test/b/bad.jpg", {'h', 'e', 'l', 'l', 'o'});
-  const std::string file =
-      spec("[data]\nname = \"folder\"\npath = \"set\"\ntest_path = \"" + (folder_ / "data" / "test").string() +
-           "\"\nbatch = 5\n[loader]\non_bad_sample = \"skip\"\n[[augment]]\nop = \"resize\"\nsize = 32\n[train]\nmodel = \"toy\"\nepochs = 2\n");
+  const std::string file = spec(
+      "[data]\nname = \"folder\"\npath = \"set\"\ntest_path = \"" + (folder_ / "data" / "test").string() +
+      "\"\nbatch = 5\n[loader]\non_bad_sample = \"skip\"\n[[augment]]\nop = \"resize\"\nsize = 32\n[train]\nmodel = \"toy\"\nepochs = 2\n");
   ASSERT_EQ(run({"train", file, "--out", out()}), 0) << text("stderr");
   const auto records = read_records(out());
   for (const int epoch : {1, 2}) {

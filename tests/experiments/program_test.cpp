@@ -58,6 +58,20 @@ TEST_F(Program, ASecondProcessAtTheSameFolderIsRefused) {
   EXPECT_THAT(text("stderr"), HasSubstr("results.jsonl: another process is writing it"));
 }
 
+TEST_F(Program, ACellThatRunsOutOfMemoryFailsAndTheStudyGoesOn) {
+  const std::string file = spec(
+      "[data]\nname = \"digits\"\nsubset = 640\nbatch = 640\n[[augment]]\nop = \"resize\"\nsize = 28\n[train]\nmodel = \"sleep\"\n"
+      "step_microseconds = 0\n[study]\naxes = { \"augment.resize.size\" = [16384, 28] }\n");
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "sanitizers map more than the limit";
+#endif
+  const std::string command = "ulimit -v 67108864; " MILLRACE_PROGRAM " study " + file + " --out " + out() + " >" +
+                              (folder_ / "stdout").string() + " 2>" + (folder_ / "stderr").string();
+  EXPECT_EQ(WEXITSTATUS(std::system(command.c_str())), 70);
+  EXPECT_THAT(text("stderr"), HasSubstr("this run failed: out of memory"));
+  EXPECT_THAT(text("stdout"), HasSubstr("over 1 run"));
+}
+
 TEST_F(Program, AFolderOfTwoSpecsReportsTheLast) {
   const std::string study = std::string(kToy) + "[study]\naxes = { \"loader.workers\" = [0, 1] }\n";
   ASSERT_EQ(run({"study", spec(study), "--out", out()}), 0) << text("stderr");
@@ -102,6 +116,8 @@ TEST_F(Program, AMissingDataFolderIsStatus3AndSaysWhereItLooked) {
 
 TEST_F(Program, ABatchLargerThanTheSetIsStatus2) {
   EXPECT_EQ(run({"train", spec(kToy), "--set", "data.batch=1000", "--out", out()}), 2);
+  EXPECT_THAT(text("stderr"), HasSubstr("--set data.batch: a batch of 1000 is larger than the set"));
+  EXPECT_EQ(run({"bench", "loader", spec(kToy), "--set", "data.batch=1000"}), 2);
   EXPECT_THAT(text("stderr"), HasSubstr("--set data.batch: a batch of 1000 is larger than the set"));
   EXPECT_EQ(run({"train", spec("[data]\nname = \"digits\"\nsubset = 64\nbatch = 65\n"), "--out", out()}), 2);
   EXPECT_THAT(text("stderr"), HasSubstr("spec.toml:4:9: a batch of 65 is larger than the set"));
@@ -160,9 +176,8 @@ TEST_F(Program, TheSameSeedsGiveTheSameDigestForAnyWorkers) {
 TEST_F(Program, BenchLoaderEndsWithOneObject) {
   ASSERT_EQ(run({"bench", "loader", spec(kToy), "--seconds", "0.1", "--json"}), 0) << text("stderr");
   const Json line = last_line();
-  for (const char* key :
-       {"images_per_second", "first_batch_seconds", "cpu_seconds_per_1000_images", "peak_rss_bytes", "loader_bytes", "batches",
-        "graph_us_per_message", "graph_images_per_second"}) {
+  for (const char* key : {"images_per_second", "first_batch_seconds", "cpu_seconds_per_1000_images", "peak_rss_bytes", "loader_bytes",
+                          "batches", "graph_us_per_message", "graph_images_per_second"}) {
     ASSERT_TRUE(line.contains(key)) << key;
     EXPECT_GT(line[key].get<double>(), 0) << key;
   }

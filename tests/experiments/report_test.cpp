@@ -215,15 +215,23 @@ TEST_F(Folder, AnotherProcessAtTheSameFileIsRefused) {
 }
 
 TEST_F(Folder, ARecordOfWrongTypesIsNamedWithItsLine) {
-  const char* const lines[] = {"{\"type\":7}", "{\"type\":\"run\",\"run\":1}", "{\"type\":\"run\",\"run\":\"a\",\"host\":[]}",
-                               "{\"type\":\"run\",\"run\":\"a\",\"repetition\":1e300}", "{\"type\":\"run\",\"run\":\"a\",\"spec\":{\"data\":1}}",
-                               "{\"type\":\"study\",\"axes\":[1]}", "{\"type\":\"study\",\"runs\":[1]}", "{\"type\":\"epoch\",\"run\":\"a\",\"phases\":3}",
-                               "{\"type\":\"epoch\",\"run\":\"a\",\"loader\":{\"stages\":{\"read\":1}}}", "[]", "null"};
+  const char* const lines[] = {"{\"type\":7}",
+                               "{\"type\":\"run\",\"run\":1}",
+                               "{\"type\":\"run\",\"run\":\"a\",\"host\":[]}",
+                               "{\"type\":\"run\",\"run\":\"a\",\"repetition\":1e300}",
+                               "{\"type\":\"run\",\"run\":\"a\",\"spec\":{\"data\":1}}",
+                               "{\"type\":\"study\",\"axes\":[1]}",
+                               "{\"type\":\"study\",\"runs\":[1]}",
+                               "{\"type\":\"epoch\",\"run\":\"a\",\"phases\":3}",
+                               "{\"type\":\"epoch\",\"run\":\"a\",\"loader\":{\"stages\":{\"read\":1}}}",
+                               "[]",
+                               "null"};
   for (const char* line : lines) {
     fs::remove_all(path_);
     write({{"type", "run"}, {"run", "b"}});
     std::ofstream(fs::path(path_) / "results.jsonl", std::ios::app) << line << "\n";
-    EXPECT_THAT([&] { write_report(path_, [](const std::string&) {}); }, testing::ThrowsMessage<Error>(HasSubstr("results.jsonl:2: "))) << line;
+    EXPECT_THAT([&] { write_report(path_, [](const std::string&) {}); }, testing::ThrowsMessage<Error>(HasSubstr("results.jsonl:2: ")))
+        << line;
   }
 }
 
@@ -234,7 +242,8 @@ TEST_F(Folder, ALineNestedWithoutEndIsRefused) {
 }
 
 TEST_F(Folder, PublishedFiguresOfWrongTypesAreNamedWithTheirLine) {
-  for (const Json& bad : {Json{{"row", {1, 2}}}, Json{{"row", {{{"name", "a"}, {"load", 1}, {"update", 1}, {"total", 1}}}}}, Json{{"title", 1}}}) {
+  for (const Json& bad :
+       {Json{{"row", {1, 2}}}, Json{{"row", {{{"name", "a"}, {"load", 1}, {"update", 1}, {"total", 1}}}}}, Json{{"title", 1}}}) {
     fs::remove_all(path_);
     write_run("a", true, 0, 2, 1);
     write({{"type", "study"}, {"name", "made"}, {"axes", Json::object()}, {"published", bad}});
@@ -246,10 +255,12 @@ TEST_F(Folder, PublishedFiguresOfWrongTypesAreNamedWithTheirLine) {
 TEST_F(Folder, AReportThatCannotBeWrittenIsAnError) {
   write_run("a", true, 0, 2, 1.5);
   fs::create_symlink("/dev/full", fs::path(path_) / "report.md");
-  EXPECT_THAT([&] { write_report(path_, [](const std::string&) {}); }, testing::ThrowsMessage<Error>(HasSubstr("report.md: could not be written")));
+  EXPECT_THAT([&] { write_report(path_, [](const std::string&) {}); },
+              testing::ThrowsMessage<Error>(HasSubstr("report.md: could not be written")));
   fs::remove(fs::path(path_) / "plot.gp");
   fs::create_symlink("/dev/full", fs::path(path_) / "plot.gp");
-  EXPECT_THAT([&] { write_report(path_, [](const std::string&) {}); }, testing::ThrowsMessage<Error>(HasSubstr("plot.gp: could not be written")));
+  EXPECT_THAT([&] { write_report(path_, [](const std::string&) {}); },
+              testing::ThrowsMessage<Error>(HasSubstr("plot.gp: could not be written")));
 }
 
 /// A run of made epochs, as findings see it.

@@ -90,9 +90,7 @@ TEST(Spec, WhatTheTrainerWouldRefuseIsRefusedAtItsPlace) {
   EXPECT_THAT(message("[loader]\nworkers = 1001\n"), HasSubstr("0 to 1000, found 1001"));
 }
 
-TEST(Spec, IntegersAreWrittenInFull) {
-  EXPECT_THAT(message("[data]\nbatch = 0\n"), HasSubstr("1 to 16777216"));
-}
+TEST(Spec, IntegersAreWrittenInFull) { EXPECT_THAT(message("[data]\nbatch = 0\n"), HasSubstr("1 to 16777216")); }
 
 TEST(Spec, WhatAMessageRepeatsIsCut) {
   const std::string key(5000, 'k');
