@@ -40,11 +40,19 @@ struct Mark {
 struct LoaderBench {
   std::uint64_t images = 0, batches = 0, loader_bytes = 0;
   double seconds = 0, first_batch_seconds = 0, cpu_seconds = 0, warm_up_seconds = 0;
-  GraphCost graph;  ///< Measured after the window, on a graph of its own.
+  GraphCost graph;           ///< Measured after the window, on a graph of its own,
+  double clock_seconds = 0;  ///< and one entry in a stage's clock.
   std::string digest;
   LoaderReport window;
   std::uint64_t bad_samples = 0;  ///< Since the loader was made.
 };
+
+/// The clocks' part of the CPU time of the window.
+double clocks_share(const LoaderBench& b) {
+  std::uint64_t entries = 0;
+  for (const auto& of : b.window.stages) entries += of.stats.messages;
+  return b.cpu_seconds > 0 ? double(entries) * b.clock_seconds / b.cpu_seconds : 0;
+}
 
 void close_window(LoaderBench& out, const Mark& from, const Mark& to) {
   out.seconds = seconds_between(from.time, to.time);
@@ -122,6 +130,8 @@ Json to_json(const LoaderBench& b, const Spec& spec, const SpecArguments& argume
   out["batch"] = spec.data.batch;
   out["graph_us_per_message"] = b.graph.microseconds_per_message;
   out["graph_images_per_second"] = b.graph.images_per_second;
+  out["clock_ns_per_message"] = b.clock_seconds * 1e9;
+  out["clocks_share"] = clocks_share(b);
   out["loader"] = to_json(b.window);
   out["bad_samples"] = b.bad_samples;
   out["spec"] = arguments.spec;
@@ -141,6 +151,8 @@ void print(const LoaderBench& b, const Spec& spec) {
               bytes_text(double(b.loader_bytes)).c_str(), bytes_text(double(peak_rss_bytes())).c_str());
   std::printf("graph: %s us a message, %s images/s of rows that need no work (one worker, one row a message)\n",
               significant(b.graph.microseconds_per_message, 3).c_str(), grouped(b.graph.images_per_second).c_str());
+  std::printf("clocks: %s ns a message and stage, %s %% of the CPU time\n", significant(b.clock_seconds * 1e9, 3).c_str(),
+              fixed(100 * clocks_share(b), 2).c_str());
   if (!b.digest.empty()) std::printf("digest %s\n", b.digest.c_str());
   std::printf("\n%s", stage_table(b.window).c_str());
 }
@@ -160,6 +172,7 @@ int bench_loader_command(const SpecArguments& arguments, const Context& context)
   context.out.clear();
   if (context.stop.stop_requested()) return 0;  // A part of a window is not a result.
   bench.graph = measure_graph_cost(kGraphSeconds);
+  bench.clock_seconds = measure_clock_cost();
   if (arguments.json)
     std::printf("%s\n", to_json(bench, spec, arguments, context).dump().c_str());
   else

@@ -111,9 +111,10 @@ if args.peers:
     spine["  PyTorch's usual loader, mnist_affine, 2 workers"] = peer("torch", "mnist_affine", 2)
     for workers in (1, 2):
         pixels[f"  torch+PIL rrc, {workers}"] = peer("torch", "rrc", workers)
-        pixels[f"  tf.data rrc, {workers}"] = peer("tfdata", "rrc", workers)
-        pixels[f"  tf.data rrc_u8, {workers}"] = peer("tfdata", "rrc_u8", workers)
-        pixels[f"  Grain rrc, {workers}"] = peer("grain", "rrc", workers)
+        for name in ("tfdata", "grain", "turbo", "dali", "cv2", "spdl"):
+            pixels[f"  {name} rrc, {workers}"] = peer(name, "rrc", workers)
+        for name in ("tfdata", "grain", "cv2"):
+            pixels[f"  {name} rrc_u8, {workers}"] = peer(name, "rrc_u8", workers)
         pixels[f"  timm timm_ra, {workers}"] = peer("timm", "timm_ra", workers)
         pixels[f"  FFCV rrc at 500q90, {workers}"] = peer("ffcv", "rrc", workers, "imagenet-500q90")
     pixels["  timm cifar224_rrc, 2"] = peer("timm", "cifar224_rrc", 2)
