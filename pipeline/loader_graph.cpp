@@ -3,7 +3,7 @@
 
 #include <tuple>
 
-#include "pipeline/crew.h"
+#include "pipeline/workers.h"
 #include "pipeline/slot_home.h"
 
 namespace millrace {
@@ -38,7 +38,7 @@ class QueuedStream final : public BatchStream {
 
 /// plan -> decode -> augment -> batch, over slots that circulate. Batches are opened in one order, (step, rank), and
 /// delivered in the same; a slot that comes home early waits for its rank's turn.
-/// The graph runs on the crew's threads and on no others: a trainer only sends its slot home.
+/// The graph runs on the workers and on no others: a trainer only sends its slot home.
 class GraphEngine final : public LoaderEngine {
  public:
   GraphEngine(RowWork& work, const PlanOptions& plan, const RowFormat& format)
@@ -56,21 +56,21 @@ class GraphEngine final : public LoaderEngine {
     auto slots = work.make_slots(ranks_ * (options.prefetch + 2), rows);
     for (std::size_t i = 0; i < slots.size(); ++i) slots[i]->local_rank = static_cast<int>(i) % ranks_;
     home_ = std::make_shared<LeasedSlots>(work.memory(), work.slot_bytes(rows), std::move(slots),
-                                          [this](WorkSlot& slot) { crew_->send(&slot); });
+                                          [this](WorkSlot& slot) { workers_->send(&slot); });
     open_ = std::vector<std::atomic<WorkSlot*>>(home_->slots().size());
     ready_.resize(home_->slots().size());
     end_ = options.batches ? *options.batches * static_cast<std::uint64_t>(ranks_) : ~std::uint64_t{0};
     for (int r = 0; r < ranks_; ++r) streams_.push_back(std::make_unique<QueuedStream>(work_, std::size_t(options.prefetch)));
     if (end_ == 0) close_queues();
     arena_.execute([this] { nodes_.emplace(*this); });
-    crew_.emplace(threads_, [this] { shift(); });
-    for (const auto& slot : home_->slots()) crew_->send(slot.get());
+    workers_.emplace(threads_, [this] { shift(); });
+    for (const auto& slot : home_->slots()) workers_->send(slot.get());
   }
 
   ~GraphEngine() override {
     request_stop();
     home_->detach();
-    crew_->dismiss();  // The last to leave a shift has seen the graph idle.
+    workers_->dismiss();  // The last to leave a shift has seen the graph idle.
   }
 
   BatchStream& stream(int local_rank) override { return *streams_.at(static_cast<std::size_t>(local_rank)); }
@@ -101,7 +101,7 @@ class GraphEngine final : public LoaderEngine {
           plan(graph, flow::serial,
                [&engine](WorkSlot* slot, Plan::output_ports_type& ports) {
                  const int tickets = engine.open_batches(slot);
-                 engine.crew_->call(tickets - 1);  // The first is this thread's.
+                 engine.workers_->call(tickets - 1);  // The first is this thread's.
                  for (int i = 0; i < tickets; ++i) std::get<0>(ports).try_put(Ticket{});
                }),
           decode(graph, flow::unlimited,
@@ -132,7 +132,7 @@ class GraphEngine final : public LoaderEngine {
   static int thread_index() { return tbb::this_task_arena::current_thread_index(); }
 
   void collect_slots() {
-    crew_->collect([this](WorkSlot* slot) { nodes_->plan.try_put(slot); });
+    workers_->collect([this](WorkSlot* slot) { nodes_->plan.try_put(slot); });
   }
 
   /// What a woken thread does: the graph's work, until the graph is idle.
@@ -253,9 +253,9 @@ class GraphEngine final : public LoaderEngine {
   std::uint64_t opened_ = 0, delivered_ = 0, end_ = 0; // In (step, rank) order.
   alignas(128) std::atomic<std::uint64_t> cursor_{0};
 
-  tbb::task_arena arena_;        // All of its places are the crew's: no thread of oneTBB's own ever comes.
+  tbb::task_arena arena_;        // All of its places are the workers': no thread of oneTBB's own ever comes.
   std::optional<Nodes> nodes_;
-  std::optional<Crew<WorkSlot*>> crew_;  // Last: its threads use everything above.
+  std::optional<Workers<WorkSlot*>> workers_;  // Last: its threads use everything above.
 };
 
 }  // namespace

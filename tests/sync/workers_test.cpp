@@ -1,4 +1,4 @@
-#include "pipeline/crew.h"
+#include "pipeline/workers.h"
 
 #include <gtest/gtest.h>
 
@@ -7,12 +7,12 @@
 namespace millrace {
 namespace {
 
-/// A crew that adds up the numbers it is sent, and notes which threads did.
-class CrewTest : public testing::Test {
+/// Workers that add up the numbers they are sent, and note which threads did.
+class WorkersTest : public testing::Test {
  protected:
   std::function<void()> shift() {
     return [this] {
-      crew->collect([this](int piece) { sum += piece; });
+      workers->collect([this](int piece) { sum += piece; });
       {
         std::lock_guard lock(mutex);
         threads.insert(std::this_thread::get_id());
@@ -32,56 +32,56 @@ class CrewTest : public testing::Test {
   std::set<std::thread::id> threads;
   int shifts = 0;
   std::atomic<std::int64_t> sum{0};
-  std::optional<Crew<int>> crew;
+  std::optional<Workers<int>> workers;
 };
 
-TEST_F(CrewTest, CollectsEveryPieceOfMailOnce) {
-  crew.emplace(3, shift());
+TEST_F(WorkersTest, CollectsEveryPieceOfMailOnce) {
+  workers.emplace(3, shift());
   std::vector<std::thread> senders;
   for (int s = 0; s < 4; ++s)
     senders.emplace_back([&] {
-      for (int i = 1; i <= 500; ++i) crew->send(i);
+      for (int i = 1; i <= 500; ++i) workers->send(i);
     });
   for (std::thread& sender : senders) sender.join();
   wait_until([&] { return sum == 4 * 500 * 501 / 2; });
-  crew.reset();
+  workers.reset();
   EXPECT_EQ(sum, 4 * 500 * 501 / 2);
 }
 
-TEST_F(CrewTest, CallsWakeThreadsThatSleep) {
-  crew.emplace(3, shift());
+TEST_F(WorkersTest, CallsWakeThreadsThatSleep) {
+  workers.emplace(3, shift());
   // Again and again: a call is for those who sleep at that moment, and threads take their time to begin.
   wait_until([&] {
-    crew->call(3);
+    workers->call(3);
     return threads.size() == 3;
   });
 }
 
-TEST_F(CrewTest, MailDuringAShiftBeginsAnother) {
+TEST_F(WorkersTest, MailDuringAShiftBeginsAnother) {
   std::atomic<bool> inside = false, go_on = false;
   std::atomic<int> seen = 0;
-  crew.emplace(1, [&] {
-    crew->collect([&](int piece) { seen += piece; });
+  workers.emplace(1, [&] {
+    workers->collect([&](int piece) { seen += piece; });
     inside = true;
     inside.notify_all();
     go_on.wait(false);
     changed.notify_all();
   });
-  crew->send(1);
+  workers->send(1);
   inside.wait(false);
-  crew->send(10);
+  workers->send(10);
   go_on = true;
   go_on.notify_all();
   wait_until([&] { return seen == 11; });
 }
 
-TEST_F(CrewTest, IsDismissedAsleepOrWithMailLeft) {
+TEST_F(WorkersTest, IsDismissedAsleepOrWithMailLeft) {
   for (int i = 0; i < 200; ++i) {
-    crew.emplace(2, shift());
-    if (i % 2) crew->send(i);
-    if (i % 3) crew->call(2);
-    crew->dismiss();
-    crew.reset();
+    workers.emplace(2, shift());
+    if (i % 2) workers->send(i);
+    if (i % 3) workers->call(2);
+    workers->dismiss();
+    workers.reset();
   }
 }
 

@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <functional>
@@ -13,16 +14,15 @@
 namespace millrace {
 
 /// A loader's worker threads, and the mail that wakes them (slots that came home). Between shifts they sleep in the kernel:
-/// oneTBB's own idle threads pause and yield for a millisecond first, which took a fifth of the speed of a trainer on the next
-/// core. Contains no TBB, so that the thread sanitizer can judge it.
+/// oneTBB's own idle threads pause and yield for a millisecond first, a quarter of a core beside a trainer of small batches. Contains no TBB, so that the thread sanitizer can judge it.
 /// Threads: `send` and `call` from any; `collect` from a shift.
 /// Errors:  the constructor throws Error(usage) where the system gives no more threads.
 template <class T>
-class Crew {
+class Workers {
  public:
   /// `shift` runs on every thread that was woken, and returns when it finds no more to do; it must not throw. What is sent while a
   /// shift runs is either collected by it or begins another.
-  Crew(int threads, std::function<void()> shift) : shift_(std::move(shift)) {
+  Workers(int threads, std::function<void()> shift) : shift_(std::move(shift)) {
     try {
       for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { run(); });
     } catch (const std::system_error& e) {
@@ -32,9 +32,9 @@ class Crew {
                   "ask for fewer loader.workers");
     }
   }
-  ~Crew() { dismiss(); }
-  Crew(const Crew&) = delete;
-  Crew& operator=(const Crew&) = delete;
+  ~Workers() { dismiss(); }
+  Workers(const Workers&) = delete;
+  Workers& operator=(const Workers&) = delete;
 
   /// Leaves mail, and wakes a thread if one sleeps.
   void send(T mail) {
