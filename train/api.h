@@ -16,6 +16,36 @@ namespace millrace::train {
 
 enum class Precision : std::uint8_t { fp32, bf16 };
 
+/// The ranks of one run, as one of them sees them. Made by Api::local_worlds or Api::join_world, given to trainers in
+/// TrainOptions; what ranks say about runs (settings, stops, failures) goes through here, gradients through what lies behind it.
+/// Threads: one caller at a time a rank; abort from any thread.
+/// Errors:  Error(communication) that names the rank at fault, for a peer that is gone, has aborted or has been silent for longer
+///          than the time-out; every later call throws the same.
+class World {
+ public:
+  virtual ~World() = default;
+  virtual int rank() const = 0;
+  virtual int size() const = 0;
+  virtual std::string name() const = 0;                                      ///< "local", "gloo", "nccl".
+  virtual std::vector<std::string> all_gather(const std::string& words) = 0; ///< What each rank said, by rank; of any lengths.
+  virtual void barrier() = 0;
+  /// Ends the run on every rank: their calls, waiting ones too, throw Error(communication) with this rank and `cause`. The first
+  /// cause wins.
+  virtual void abort(const std::string& cause) noexcept = 0;
+};
+
+/// How a process that is one rank finds the others.
+struct JoinOptions {
+  int rank = 0, size = 1, local_rank = 0;
+  std::string host = "127.0.0.1";
+  int port = 0;
+  bool store_is_there = false;       ///< Whoever launched the ranks serves the store (torchrun); otherwise rank 0 does.
+  std::string backend = "gloo";      ///< gloo, or nccl for a rank with a GPU of its own.
+  std::string device = "cpu";        ///< As TrainOptions::device, resolved: where nccl's tensors lie.
+  std::string run_id;                ///< Part of every key, so that a stray process is never counted as a rank.
+  double timeout_seconds = 60;       ///< Of a peer's silence.
+};
+
 /// [train] of a spec, parsed.
 struct TrainOptions {
   std::string model = "lenet";       ///< toy, lenet, or sleep (no compute: waits step_microseconds).
@@ -31,6 +61,7 @@ struct TrainOptions {
   Precision precision = Precision::fp32;
   std::uint64_t seed = 0;
   double step_microseconds = 1000;   ///< Of the sleep model.
+  std::shared_ptr<World> world;      ///< Null: the only rank.
 };
 
 /// Measured parts of a trainer's wall time, in seconds; on CUDA forward, backward and optimizer come from events.
@@ -98,6 +129,8 @@ struct Api {
   std::unique_ptr<Trainer> (*make_trainer)(const TrainOptions&);
   SlotMemory& (*page_locked_memory)();       ///< Falls back to pageable memory without a GPU, and its name() says so.
   Versions (*versions)();
+  std::vector<std::shared_ptr<World>> (*local_worlds)(int size); ///< Of the ranks of one process, for one thread each.
+  std::shared_ptr<World> (*join_world)(const JoinOptions&);      ///< Of ranks in processes; waits until all are there.
 };
 
 }  // namespace millrace::train

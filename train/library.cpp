@@ -1,4 +1,4 @@
-// What the shared library exports: one function with a table of three.
+// What the shared library exports: one function with a table.
 #include <torch/version.h>
 
 #include "pipeline/error.h"
@@ -35,6 +35,6 @@ Versions versions() {
 
 extern "C" const millrace::train::Api* millrace_train_api() {
   using namespace millrace::train;
-  static const Api api{make_trainer, page_locked_memory, versions};
+  static const Api api{make_trainer, page_locked_memory, versions, nullptr, nullptr};
   return &api;
 }
