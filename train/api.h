@@ -15,6 +15,11 @@
 namespace millrace::train {
 
 enum class Precision : std::uint8_t { fp32, bf16 };
+/// What ranks do about a model's buffers (BatchNorm's running statistics): rank 0's for all before each step, as torch's DDP; each
+/// its own; or each its own with the mean of all taken before an evaluation.
+enum class Buffers : std::uint8_t { broadcast, per_rank, average };
+/// What BatchNorm's statistics are taken over: a rank's rows, or the valid rows of all ranks.
+enum class Norm : std::uint8_t { bn, syncbn };
 
 /// The ranks of one run, as one of them sees them. Made by Api::local_worlds or Api::join_world, given to trainers in
 /// TrainOptions; what ranks say about runs (settings, stops, failures) goes through here, gradients through what lies behind it.
@@ -62,6 +67,12 @@ struct TrainOptions {
   std::uint64_t seed = 0;
   double step_microseconds = 1000;   ///< Of the sleep model.
   std::shared_ptr<World> world;      ///< Null: the only rank.
+  double bucket_mb = 25;             ///< MiB of gradients that are reduced at once; 0: each parameter's by itself.
+  int accumulate = 1;                ///< Batches whose gradients are added up before they are reduced and a step is taken.
+  Buffers buffers = Buffers::broadcast;
+  Norm norm = Norm::bn;
+  int replicas = 1;                  ///< Above 1: data parallel in one process (`dp`): copies that share each batch of this trainer.
+  bool stop_at_nonfinite = true;     ///< A loss that is not finite ends the run (where it is seen each step: on the CPU, and among ranks).
 };
 
 /// Measured parts of a trainer's wall time, in seconds; on CUDA forward, backward and optimizer come from events.
@@ -72,6 +83,17 @@ struct Phases {
   Phases& operator+=(const Phases& o);
 };
 
+/// One rank's part in an epoch.
+struct RankResult {
+  int rank = 0;
+  std::string device;
+  std::uint64_t images = 0;
+  double wall_seconds = 0, unaccounted_seconds = 0;
+  Phases phases;
+  double reduce_hidden_seconds = 0;  ///< Of all-reduce beside backward; `phases.reduce` is what could not be hidden.
+};
+
+/// Of all ranks, and the same on each, but for times, which are this rank's.
 struct EpochResult {
   std::uint32_t epoch = 0;
   bool complete = false;             ///< False: stopped before the end-of-epoch mark.
@@ -82,6 +104,8 @@ struct EpochResult {
   double loss = 0;                   ///< Mean over all rows of the epoch.
   std::uint64_t digest = 0;          ///< Digest::Of::ids of what was trained on.
   double weights_norm = 0;           ///< L2 over all weights, in double.
+  double reduce_hidden_seconds = 0;
+  std::vector<RankResult> ranks;     ///< By rank.
 };
 
 struct Evaluation {
@@ -94,6 +118,7 @@ struct StepBenchmark {
   std::uint64_t steps = 0;
   double seconds = 0, step_seconds = 0, images_per_second = 0; ///< step_seconds: median.
   Phases phases;
+  double reduce_hidden_seconds = 0;
 };
 
 struct Progress {
@@ -129,7 +154,8 @@ struct Api {
   std::unique_ptr<Trainer> (*make_trainer)(const TrainOptions&);
   SlotMemory& (*page_locked_memory)();       ///< Falls back to pageable memory without a GPU, and its name() says so.
   Versions (*versions)();
-  std::vector<std::shared_ptr<World>> (*local_worlds)(int size); ///< Of the ranks of one process, for one thread each.
+  /// Of the ranks of one process, for one thread each. A rank that lets go of its World has left: waiting for it is an error.
+  std::vector<std::shared_ptr<World>> (*local_worlds)(int size, double timeout_seconds);
   std::shared_ptr<World> (*join_world)(const JoinOptions&);      ///< Of ranks in processes; waits until all are there.
 };
 
