@@ -31,7 +31,8 @@ FlatParameters::FlatParameters(std::vector<at::Tensor> parameters, at::Device wh
   }
   const auto options = at::TensorOptions().dtype(at::kFloat).device(where);
   weights_ = at::zeros({end}, options);
-  gradients_ = at::zeros({end}, options);
+  with_tail_ = at::zeros({end + kTail}, options);
+  gradients_ = with_tail_.narrow(0, 0, end);
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     at::Tensor& parameter = parameters_[i];
     const auto view = [&](const at::Tensor& flat) { return flat.narrow(0, offsets[i], parameter.numel()).view(parameter.sizes()).detach(); };
@@ -40,6 +41,25 @@ FlatParameters::FlatParameters(std::vector<at::Tensor> parameters, at::Device wh
     const at::Tensor gradient = view(gradients_);
     parameter.set_data(weight);
     parameter.mutable_grad() = gradient;
+  }
+}
+
+FlatBuffers::FlatBuffers(std::vector<at::Tensor> buffers, at::Device where) {
+  at::NoGradGuard no_grad;
+  std::int64_t end = 0;
+  for (const at::Tensor& buffer : buffers)
+    if (buffer.scalar_type() == at::kFloat) end += (buffer.numel() + kAlignment - 1) / kAlignment * kAlignment;
+  if (end > 0) flat_ = at::zeros({end}, at::TensorOptions().dtype(at::kFloat).device(where));
+  std::int64_t at = 0;
+  for (at::Tensor& buffer : buffers) {
+    if (buffer.scalar_type() != at::kFloat) {
+      buffer.set_data(buffer.to(where));
+      continue;
+    }
+    const at::Tensor view = flat_.narrow(0, at, buffer.numel()).view(buffer.sizes()).detach();
+    view.copy_(buffer);
+    buffer.set_data(view);
+    at += (buffer.numel() + kAlignment - 1) / kAlignment * kAlignment;
   }
 }
 

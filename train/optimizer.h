@@ -14,25 +14,44 @@ struct Bucket {
 
 /// A model's weights and gradients, each in one flat buffer in reverse order of parameters(), which is about the order in
 /// which backward finishes them. Every parameter and its grad are views, set once: fixed addresses, no copies, one zero_() and
-/// one optimiser kernel a step, and a bucket of gradients is a range. Tensors start at 64 bytes; the gaps stay zero.
+/// one optimiser kernel a step, and a bucket of gradients is a range. Tensors start at 64 bytes; the gaps stay zero. Behind the
+/// last gradient lie kTail floats more, for what ranks add up together with the last bucket.
 /// Owns:    the buffers, which the parameters given share.
 class FlatParameters {
  public:
   /// Moves the parameters to `where`; they keep their values and stay leaves.
+  /// Bucket sizes of 0: a bucket for each parameter.
   FlatParameters(std::vector<at::Tensor> parameters, at::Device where, std::int64_t first_bucket_bytes = 1 << 20,
                  std::int64_t bucket_bytes = 25 << 20);
+  static constexpr std::int64_t kTail = 16;
 
   const std::vector<at::Tensor>& parameters() const { return parameters_; }
   at::Tensor weights() const { return weights_; }
   at::Tensor gradients() const { return gradients_; }
   const std::vector<Bucket>& buckets() const { return buckets_; }
+  at::Tensor gradients_of(std::size_t bucket) const { return with_tail_.narrow(0, buckets_[bucket].offset, buckets_[bucket].elements); }
+  at::Tensor tail() const { return with_tail_.narrow(0, gradients_.numel(), kTail); }
+  at::Tensor gradients_and_tail(std::size_t last_bucket) const {
+    return with_tail_.narrow(0, buckets_[last_bucket].offset, buckets_[last_bucket].elements + kTail);
+  }
   std::uint64_t count() const; ///< Of weights, without gaps.
   double norm() const;         ///< L2 of all weights, summed in double. Waits for the device.
 
  private:
   std::vector<at::Tensor> parameters_;
-  at::Tensor weights_, gradients_;
+  at::Tensor weights_, with_tail_, gradients_;
   std::vector<Bucket> buckets_;
+};
+
+/// A model's float buffers (BatchNorm's running statistics) in one flat tensor, of which the buffers become views: one copy or sum
+/// serves all. Integer buffers only move to `where`.
+class FlatBuffers {
+ public:
+  FlatBuffers(std::vector<at::Tensor> buffers, at::Device where);
+  const at::Tensor& flat() const { return flat_; } ///< Undefined: there are none.
+
+ private:
+  at::Tensor flat_;
 };
 
 /// SGD (momentum, Nesterov), Adam and AdamW with torch.optim's definitions, by ATen's fused kernels.
