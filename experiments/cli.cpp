@@ -22,6 +22,12 @@ void out_option(CLI::App& command, SpecArguments& a) {
   command.add_option("--out", a.out, "folder of results.jsonl, tables and plots (default: out/<name of the spec>)")->type_name("DIR");
 }
 
+void ranks_option(CLI::App& command, SpecArguments& a) {
+  command.add_option("--ranks", a.ranks, "ranks, as threads of this process; the same as --set train.ranks=N")
+      ->type_name("N")
+      ->check(CLI::Range(1, 256));
+}
+
 void faults_option(CLI::App& command, SpecArguments& a) {
   command.add_option("--out", a.out, "folder of faults.jsonl, where there are bad samples (default: they are only counted)")
       ->type_name("DIR");
@@ -72,9 +78,11 @@ int run_cli(int argc, char** argv, std::stop_token stop) {
   auto* train = app.add_subcommand("train", "one training run");
   spec_options(*train, a);
   out_option(*train, a);
+  ranks_option(*train, a);
   auto* study = app.add_subcommand("study", "a grid of runs: resumable, repetitions interleaved; ends with a table and a plot");
   spec_options(*study, a);
   out_option(*study, a);
+  ranks_option(*study, a);
   study->add_option("--only", a.only, "keep one value of an axis; may be given again")
       ->type_name("AXIS=VALUE")
       ->expected(1)
@@ -92,6 +100,7 @@ int run_cli(int argc, char** argv, std::stop_token stop) {
       ->check(CLI::Range(1, 1 << 20));
   auto* bench_step = bench->add_subcommand("step", "the trainer, on resident batches");
   bench_options(*bench_step, a);
+  ranks_option(*bench_step, a);
   auto* report = app.add_subcommand("report", "tables and plots of a folder, made again from its results.jsonl");
   report->add_option("folder", folder, "folder with results.jsonl")->required()->type_name("DIR");
   auto* data = app.add_subcommand("data", "data sets");

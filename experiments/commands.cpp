@@ -5,6 +5,7 @@
 
 #include "experiments/records.h"
 #include "pipeline/error.h"
+#include "train/load.h"
 
 namespace millrace {
 
@@ -22,6 +23,7 @@ Document read_with_sets(const SpecArguments& arguments) {
     const auto [key, value] = split_assignment(set, "--set");
     override_key(document, key, value, "--set " + key);
   }
+  if (arguments.ranks) override_key(document, "train.ranks", arguments.ranks, "--ranks");
   return document;
 }
 
@@ -61,6 +63,7 @@ int train_command(const SpecArguments& arguments, const Context& context) {
   SourceShelf sources([&](const std::string& text) { context.out.warning(text); });
   open_sources(spec, sources);
   if (context.stop.stop_requested()) return 0;  // Nothing is begun yet.
+  const Ranks ranks = local_ranks(spec, train::load());
   const std::string run = new_run_id(spec);
   RecordFile records(out_folder(arguments));
   if (records.repaired()) context.out.warning(records.path() + ": an unfinished last line was removed");
@@ -75,7 +78,7 @@ int train_command(const SpecArguments& arguments, const Context& context) {
                        grouped(epoch["images_per_second"]) + " images/s, loss " +
                        (epoch["loss"].is_number() ? fixed(epoch["loss"], 4) : "not finite") + ", accuracy " + percent(epoch["accuracy"]) +
                        " %");
-    });
+    }, ranks);
   } catch (const std::exception& e) {
     records.append({{"type", "end"}, {"run", run}, {"outcome", "failed"}, {"error", e.what()}});
     throw;

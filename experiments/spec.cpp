@@ -95,7 +95,7 @@ void ranks(Keys& keys, TrainSpec& s) {
 
 void visit(Keys& keys, TrainSpec& s) {
   train::TrainOptions& o = s.options;
-  keys.text("model", o.model, {"toy", "lenet", "sleep"});
+  keys.text("model", o.model, {"toy", "toy-norm", "lenet", "sleep"});
   keys.whole("padding", o.padding, 0, 2);
   keys.whole("epochs", s.epochs, 1, 1 << 20);
   keys.whole("steps", s.steps, 0, kMaxInt);

@@ -6,6 +6,7 @@
 #include "experiments/assemble.h"
 #include "experiments/host.h"
 #include "experiments/json.h"
+#include "experiments/ranks.h"
 #include "experiments/terminal.h"
 
 namespace millrace {
@@ -22,7 +23,7 @@ struct Context {
 bool evaluates(const Spec& spec);
 
 /// Errors: Error(usage) at the batch's place in the spec where the set has fewer samples.
-void check_batch(const Spec& spec, const Source& source);
+void check_batch(const Spec& spec, const Source& source, const RankShape& ranks = {});
 
 /// Opens what a run will read, so that what is missing or broken shows before LibTorch is loaded and a record is begun.
 void open_sources(const Spec& spec, SourceShelf& sources);
@@ -33,12 +34,16 @@ std::string new_run_id(const Spec& spec);
 /// Provenance of one run: the first line of its records.
 Json run_record(const Spec& spec, const Context& context, const std::string& run, const std::string& cache_state);
 
-/// One training run: sources, recipe, trainer and loader are made, epochs run, `on_epoch` gets each epoch's record.
-/// Bad samples are listed in folder/faults.jsonl. Returns true when all epochs and the
+/// The settings of the trainer on one of these ranks (local rank `local`), or of the only one.
+train::TrainOptions rank_options(const Spec& spec, const SourceInfo& source, const RowFormat& input, const Ranks& ranks, std::size_t local,
+                                 const Host& host);
+
+/// One training run, as far as it happens in this process: sources, recipe and loader are made, a trainer for each of `ranks`, epochs
+/// run, `on_epoch` gets each epoch's record (of all ranks; where rank 0 is). Bad samples are listed in folder/faults.jsonl. Returns true when all epochs and the
 /// evaluations due are done, false after a stop.
-/// Threads: the caller becomes the trainer. Errors: those of what it assembles.
+/// Threads: the caller becomes the trainer of an only rank, and waits for several. Errors: those of what it assembles.
 bool run_training(const Spec& spec, SourceShelf& sources, const Context& context, const std::string& run, const std::string& folder,
-                  const std::function<void(const Json&)>& on_epoch);
+                  const std::function<void(const Json&)>& on_epoch, const Ranks& ranks = {});
 
 /// The phases' names and values, in the order of a step.
 Json to_json(const train::Phases& phases);

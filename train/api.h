@@ -105,10 +105,13 @@ struct EpochResult {
   std::uint64_t digest = 0;          ///< Digest::Of::ids of what was trained on.
   double weights_norm = 0;           ///< L2 over all weights, in double.
   double reduce_hidden_seconds = 0;
+  bool stop_requested = false;       ///< On any rank, when the epoch ended: all of them go on or stop by this.
   std::vector<RankResult> ranks;     ///< By rank.
 };
 
+/// Of all ranks, and the same on each; each scored its own rows.
 struct Evaluation {
+  bool stop_requested = false;       ///< On any rank: rows are missing.
   double seconds = 0, loss = 0, accuracy = 0;
   std::uint64_t scored = 0, correct = 0;
   std::vector<std::uint64_t> class_count, class_correct;

@@ -69,33 +69,34 @@ struct SyncBatchNorm : torch::autograd::Function<SyncBatchNorm> {
 
 }  // namespace
 
-at::Tensor BatchNorm2dImpl::forward(const at::Tensor& x) {
-  if (!is_training()) return torch::nn::BatchNorm2dImpl::forward(x);
-  if (sync_) return synchronised(x);
-  if (x.numel() == x.size(1))
-    throw Error(ErrorKind::usage, "BatchNorm: a batch of one row gives it one value a channel",
-                "loader.drop_last = true leaves such a last batch out; train.norm = \"syncbn\" takes the rows of all ranks together");
-  return torch::nn::BatchNorm2dImpl::forward(x);
+at::Tensor BatchNormImpl::forward(const at::Tensor& x) {
+  if (is_training()) {
+    if (sync_) return synchronised(x);
+    if (x.numel() == x.size(1))
+      throw Error(ErrorKind::usage, "BatchNorm: a batch of one row gives it one value a channel",
+                  "loader.drop_last = true leaves such a last batch out; train.norm = \"syncbn\" takes the rows of all ranks together");
+    num_batches_tracked.add_(1);
+  }
+  return at::batch_norm(x, weight, bias, running_mean, running_var, is_training(), kMomentum, kEps, /*cudnn_enabled=*/true);
 }
 
-at::Tensor BatchNorm2dImpl::synchronised(const at::Tensor& input) {
+at::Tensor BatchNormImpl::synchronised(const at::Tensor& input) {
   const at::Tensor x = input.to(at::kFloat); // Statistics are float32's under mixed precision too.
   Statistics s;
   {
     at::NoGradGuard no_grad;
     s = statistics_of(x.detach(), *sync_);
     num_batches_tracked.add_(1);
-    const double momentum = options.momentum().value_or(0.1);
-    running_mean.mul_(1 - momentum).add_(s.mean, momentum);
-    running_var.mul_(1 - momentum).add_(s.var, momentum * s.count / (s.count - 1));
+    running_mean.mul_(1 - kMomentum).add_(s.mean, kMomentum);
+    running_var.mul_(1 - kMomentum).add_(s.var, kMomentum * s.count / (s.count - 1));
   }
-  return SyncBatchNorm::apply(x, weight, bias, s.mean, s.var, s.count, options.eps(), sync_).to(input.scalar_type());
+  return SyncBatchNorm::apply(x, weight, bias, s.mean, s.var, s.count, kEps, sync_).to(input.scalar_type());
 }
 
 bool synchronise_norms(torch::nn::Module& net, const std::shared_ptr<Collective>& ranks) {
   std::shared_ptr<NormSync> sync;
   for (const auto& module : net.modules())
-    if (auto* norm = dynamic_cast<BatchNorm2dImpl*>(module.get())) {
+    if (auto* norm = dynamic_cast<BatchNormImpl*>(module.get())) {
       if (!sync) {
         sync = std::make_shared<NormSync>();
         sync->ranks = ranks->second() ? ranks->second() : ranks;

@@ -13,6 +13,7 @@
 #include "train/inspect.h"
 #include "train/net.h"
 #include "train/optimizer.h"
+#include "train/replicas.h"
 
 namespace millrace::train {
 namespace {
@@ -70,6 +71,7 @@ class TorchEngine final : public Engine {
         weights_(net_->parameters(), device_->where(), first_bucket_bytes(options), bucket_bytes(options)),
         optimizer_(options, weights_),
         buffers_(net_->buffers(), device_->where()) {
+    if (options.replicas > 1) replicas_.emplace(options, *net_, weights_, buffers_, device_->where());
     if (!options.world || options.world->size() < 2) return;
     ranks_ = std::dynamic_pointer_cast<Collective>(options.world);
     if (!ranks_) throw Error(ErrorKind::internal, "these ranks were made elsewhere");
@@ -195,6 +197,12 @@ class TorchEngine final : public Engine {
 
   // For train/inspect.h.
   std::vector<float> weights() const { return values_of([](const at::Tensor& p) { return p; }); }
+  std::vector<float> buffers() const {
+    std::vector<float> values;
+    for (const at::Tensor& buffer : net_->buffers())
+      if (buffer.scalar_type() == at::kFloat) append(values, buffer);
+    return values;
+  }
   std::vector<float> gradients(Batch batch) {
     enter();
     return translated([&] {
@@ -260,10 +268,21 @@ class TorchEngine final : public Engine {
   void train_on(const Input& input, bool last, Done&& done) {
     Meter& books = meter();
     books.device(Phase::upload);
+    if (replicas_) {
+      replicas_->scatter(input.images);
+      books.device(Phase::upload);
+      replicas_->copy_weights();
+      books.device(Phase::reduce);
+    }
+    const auto forward = [this](Net& net, const at::Tensor& images) {
+      Autocast autocast(options_.precision == Precision::bf16, images.device().type());
+      return net.forward(images);
+    };
+    const at::Tensor scores = replicas_ ? replicas_->gather(forward) : at::Tensor();
     at::Tensor loss;
     {
       Autocast autocast(options_.precision == Precision::bf16, device_->where().type());
-      loss = loss_of(net_->forward(input.images), input.labels);
+      loss = loss_of(replicas_ ? scores : net_->forward(input.images), input.labels);
     }
     device_->add_loss(loss.detach());
     look_at(loss.detach());
@@ -273,9 +292,13 @@ class TorchEngine final : public Engine {
       expecting_ = true;
     }
     torch::autograd::backward({loss}, {});
+    if (replicas_) replicas_->backward(scores.grad());
     loss.reset(); // Frees the graph, which is part of backward's work and may hold the input.
     done();
     books.device(Phase::backward);
+    if (!replicas_) return;
+    replicas_->add_up();
+    books.device(Phase::reduce);
   }
 
   void broadcast_buffers() {
@@ -289,14 +312,15 @@ class TorchEngine final : public Engine {
     buffers_.flat().div_(ranks_->size());
   }
 
+  static void append(std::vector<float>& values, const at::Tensor& more) {
+    const at::Tensor tensor = more.detach().cpu().contiguous();
+    const auto* first = tensor.const_data_ptr<float>();
+    values.insert(values.end(), first, first + tensor.numel());
+  }
   template <class Pick>
   std::vector<float> values_of(Pick&& pick) const {
     std::vector<float> values;
-    for (const at::Tensor& parameter : weights_.parameters()) {
-      const at::Tensor tensor = pick(parameter).detach().cpu().contiguous();
-      const auto* first = tensor.template const_data_ptr<float>();
-      values.insert(values.end(), first, first + tensor.numel());
-    }
+    for (const at::Tensor& parameter : weights_.parameters()) append(values, pick(parameter));
     return values;
   }
 
@@ -308,6 +332,7 @@ class TorchEngine final : public Engine {
   FlatBuffers buffers_;
   std::shared_ptr<Collective> ranks_; ///< Null: the only rank.
   std::optional<GradientSync> sync_;
+  std::optional<Replicas> replicas_;  ///< The dp mode.
   Staging staging_;
   bool computes_nothing_ = false;     ///< SyncBN: other ranks wait for this one within forward.
   bool computed_ = false, expecting_ = false; ///< In this step.
@@ -332,6 +357,11 @@ std::unique_ptr<Engine> make_torch_engine(const TrainOptions& options) {
 std::vector<float> weights_of(const Trainer& trainer) {
   const TorchEngine* engine = torch_engine(trainer);
   return engine ? engine->weights() : std::vector<float>{};
+}
+
+std::vector<float> buffers_of(const Trainer& trainer) {
+  const TorchEngine* engine = torch_engine(trainer);
+  return engine ? engine->buffers() : std::vector<float>{};
 }
 
 std::vector<float> gradients_of(Trainer& trainer, Batch batch) {

@@ -192,12 +192,12 @@ void EngineTrainer::exchange(EpochResult& result) const {
   result.ranks = {mine};
   if (alone()) return;
   struct Numbers { // As bytes: ranks run the same build, which they have agreed on at the start.
-    std::uint64_t images, digest;
+    std::uint64_t images, digest, stop;
     double loss, wall, unaccounted, hidden;
     Phases phases;
   };
   static_assert(std::is_trivially_copyable_v<Numbers>);
-  const Numbers numbers{result.images, result.digest, result.loss, mine.wall_seconds, mine.unaccounted_seconds, mine.reduce_hidden_seconds, mine.phases};
+  const Numbers numbers{result.images, result.digest, result.stop_requested, result.loss, mine.wall_seconds, mine.unaccounted_seconds, mine.reduce_hidden_seconds, mine.phases};
   std::string words(sizeof numbers, '\0');
   std::memcpy(words.data(), &numbers, sizeof numbers);
   result.ranks.clear();
@@ -210,6 +210,7 @@ void EngineTrainer::exchange(EpochResult& result) const {
     std::memcpy(&n, theirs.data(), sizeof n);
     result.images += n.images;
     result.digest += n.digest;
+    result.stop_requested = result.stop_requested || n.stop;
     result.loss += n.loss;
     result.ranks.push_back({rank++, theirs.substr(sizeof n), n.images, n.wall, n.unaccounted, n.phases, n.hidden});
   }
@@ -276,6 +277,7 @@ EpochResult EngineTrainer::train_epoch(BatchStream& stream, std::stop_token stop
     result.phases.other += seconds_between(counted, ended);
     result.wall_seconds = seconds_between(began, ended);
     result.unaccounted_seconds = result.wall_seconds - result.phases.sum();
+    result.stop_requested = stop.stop_requested();
     exchange(result);
     result.loss = result.images ? result.loss / static_cast<double>(result.images) : 0;
     return result;
@@ -306,6 +308,7 @@ Evaluation EngineTrainer::evaluate(BatchStream& stream, std::stop_token stop) {
     result.class_correct = engine_->class_correct();
     result.class_correct.resize(result.class_count.size());
     result.loss = engine_->loss();
+    result.stop_requested = stop.stop_requested();
     add_up(result);
     for (const std::uint64_t n : result.class_correct) result.correct += n;
     if (result.scored > 0) {
@@ -321,7 +324,7 @@ Evaluation EngineTrainer::evaluate(BatchStream& stream, std::stop_token stop) {
 void EngineTrainer::add_up(Evaluation& result) const {
   if (alone()) return;
   const std::size_t classes = result.class_count.size();
-  std::vector<std::uint64_t> numbers{result.scored, std::bit_cast<std::uint64_t>(result.loss)};
+  std::vector<std::uint64_t> numbers{result.scored, std::bit_cast<std::uint64_t>(result.loss), result.stop_requested};
   numbers.insert(numbers.end(), result.class_count.begin(), result.class_count.end());
   numbers.insert(numbers.end(), result.class_correct.begin(), result.class_correct.end());
   const std::string words(reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof numbers[0]);
@@ -334,9 +337,10 @@ void EngineTrainer::add_up(Evaluation& result) const {
     std::memcpy(numbers.data(), theirs.data(), theirs.size());
     result.scored += numbers[0];
     result.loss += std::bit_cast<double>(numbers[1]);
+    result.stop_requested = result.stop_requested || numbers[2];
     for (std::size_t c = 0; c < classes; ++c) {
-      result.class_count[c] += numbers[2 + c];
-      result.class_correct[c] += numbers[2 + classes + c];
+      result.class_count[c] += numbers[3 + c];
+      result.class_correct[c] += numbers[3 + classes + c];
     }
   }
 }
