@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 packages=(g++ cmake ninja-build ccache git python3-venv pkg-config
   libtbb-dev libjpeg62-turbo-dev zlib1g-dev libssl-dev libexpected-dev libxxhash-dev libhwy-dev
   libopencv-core-dev libopencv-imgproc-dev libopencv-imgcodecs-dev
-  libcli11-dev libtomlplusplus-dev nlohmann-json3-dev gnuplot-nox
+  libcli11-dev libtomlplusplus-dev nlohmann-json3-dev gnuplot-nox libgloo-dev
   libgtest-dev libgmock-dev librapidcheck-dev)
 missing=()
 for package in "${packages[@]}"; do

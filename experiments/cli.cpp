@@ -3,6 +3,8 @@
 #include <CLI/CLI.hpp>
 
 #include "experiments/commands.h"
+#include "experiments/launch.h"
+#include "experiments/processes.h"
 #include "pipeline/error.h"
 
 namespace millrace {
@@ -65,9 +67,27 @@ std::string command_line(int argc, char** argv) {
   return out;
 }
 
+/// `--processes N` itself is not for the ranks.
+std::vector<std::string> arguments_of_ranks(int argc, char** argv) {
+  std::vector<std::string> out;
+  for (int i = 0; i < argc; ++i) {
+    const std::string word = argv[i];
+    if (word == "--processes") ++i;
+    else if (!word.starts_with("--processes=")) out.push_back(word);
+  }
+  return out;
+}
+
+/// Ranks make sense for training alone: a study or a benchmark would run once in each process, into the same files.
+void check_launch(const Launched& launched, bool training, int processes) {
+  const std::string said = launched.by + " has started this process as rank " + std::to_string(launched.join.rank) + " of " + std::to_string(launched.join.size);
+  if (processes) throw Error(ErrorKind::usage, said + ", and --processes would start more", "leave --processes out");
+  if (!training) throw Error(ErrorKind::usage, said + ", but only 'millrace train' runs on ranks", "start it by itself; unset " + std::string("RANK and WORLD_SIZE"));
+}
+
 }  // namespace
 
-int run_cli(int argc, char** argv, std::stop_token stop) {
+int run_cli(int argc, char** argv, Signals& signals) {
   CLI::App app("Millrace: an image training pipeline that tells the cost of loading from the cost of computing", "millrace");
   app.set_version_flag("--version", std::string("millrace ") + version() + " (" + build_commit() + ", " + build_type() + ")");
   app.require_subcommand(1);
@@ -79,6 +99,8 @@ int run_cli(int argc, char** argv, std::stop_token stop) {
   spec_options(*train, a);
   out_option(*train, a);
   ranks_option(*train, a);
+  int processes = 0;
+  train->add_option("--processes", processes, "ranks, each a process on this host")->type_name("N")->check(CLI::Range(1, 1024));
   auto* study = app.add_subcommand("study", "a grid of runs: resumable, repetitions interleaved; ends with a table and a plot");
   spec_options(*study, a);
   out_option(*study, a);
@@ -115,7 +137,16 @@ int run_cli(int argc, char** argv, std::stop_token stop) {
     return app.exit(e) == 0 ? 0 : exit_code(ErrorKind::usage);
   }
   Reporter out;
-  const Context context{stop, out, read_host(), command_line(argc, argv)};
+  Context context{signals.token(), out, read_host(), command_line(argc, argv)};
+  context.launched = launched_as(environment_variable);
+  if (context.launched) {
+    check_launch(*context.launched, static_cast<bool>(*train), processes);
+    out.as_rank(context.launched->join.rank);
+  }
+  if (processes) {
+    parse_spec(read_with_sets(a), context.host.cores);  // What is wrong with it is said once.
+    return run_processes(processes, arguments_of_ranks(argc, argv), signals, out);
+  }
   if (*train) return train_command(a, context);
   if (*study) return study_command(a, context);
   if (*view) return view_command(a, context);

@@ -29,7 +29,8 @@ Document read_with_sets(const SpecArguments& arguments) {
 
 Spec read_spec(const SpecArguments& arguments, const Context& context) {
   Spec spec = parse_spec(read_with_sets(arguments), context.host.cores);
-  for (const std::string& warning : spec.warnings) context.out.warning(warning);
+  if (context.leads())
+    for (const std::string& warning : spec.warnings) context.out.warning(warning);
   return spec;
 }
 

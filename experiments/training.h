@@ -1,11 +1,14 @@
 #pragma once
 #include <functional>
+#include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 
 #include "experiments/assemble.h"
 #include "experiments/host.h"
 #include "experiments/json.h"
+#include "experiments/launch.h"
 #include "experiments/ranks.h"
 #include "experiments/terminal.h"
 
@@ -17,6 +20,9 @@ struct Context {
   Reporter& out;
   Host host;
   std::string command;  ///< As typed, for provenance.
+  std::optional<Launched> launched = {};         ///< This process is one of several ranks,
+  std::shared_ptr<train::World> world = nullptr; ///< which have met. Null: the only process.
+  bool leads() const { return !launched || launched->join.rank == 0; }  ///< Who prints and writes records.
 };
 
 /// Whether a run ends in scores at all: toys that sleep have none, and evaluate_every = 0 asks for none.

@@ -48,7 +48,9 @@ struct JoinOptions {
   std::string backend = "gloo";      ///< gloo, or nccl for a rank with a GPU of its own.
   std::string device = "cpu";        ///< As TrainOptions::device, resolved: where nccl's tensors lie.
   std::string run_id;                ///< Part of every key, so that a stray process is never counted as a rank.
-  double timeout_seconds = 60;       ///< Of a peer's silence.
+  double timeout_seconds = 60;       ///< Of a peer's silence, and for all to come.
+  std::string interface;             ///< Network interface to talk over; empty: the one that leads to the host.
+  int listen_fd = -1;                ///< Rank 0's: a socket that listens at host and port already. Taken over.
 };
 
 /// [train] of a spec, parsed.

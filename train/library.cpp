@@ -4,6 +4,7 @@
 #include "pipeline/error.h"
 #include "train/device.h"
 #include "train/engine.h"
+#include "train/gloo_collective.h"
 #include "train/local_collective.h"
 
 namespace millrace::train {
@@ -33,6 +34,15 @@ std::vector<std::shared_ptr<World>> local_worlds(int size, double timeout_second
   return {ranks.begin(), ranks.end()};
 }
 
+std::shared_ptr<World> join_world(const JoinOptions& o) {
+  if (o.size < 1 || o.rank < 0 || o.rank >= o.size)
+    throw Error(ErrorKind::usage, "there is no rank " + std::to_string(o.rank) + " of " + std::to_string(o.size), "ranks are numbered from 0");
+  if (!(o.timeout_seconds > 0)) throw Error(ErrorKind::usage, "the ranks' time-out must be above 0 s", "60 s is the default");
+  if (o.backend == "nccl") return join_nccl(o);
+  if (o.backend == "gloo") return join_gloo(o);
+  throw Error(ErrorKind::usage, "unknown backend '" + o.backend + "'", "gloo or nccl");
+}
+
 Versions versions() {
   Versions all = cuda_versions();
   all.torch = TORCH_VERSION;
@@ -44,6 +54,6 @@ Versions versions() {
 
 extern "C" const millrace::train::Api* millrace_train_api() {
   using namespace millrace::train;
-  static const Api api{make_trainer, page_locked_memory, versions, local_worlds, nullptr};
+  static const Api api{make_trainer, page_locked_memory, versions, local_worlds, join_world};
   return &api;
 }
