@@ -59,34 +59,57 @@ std::vector<std::string> epoch_cells(const Json& e) {
 
 }  // namespace
 
+namespace {
+
+/// What one training run leaves: lines on stderr, a table, and results.jsonl. Of several processes it is rank 0's.
+class TrainOutput {
+ public:
+  TrainOutput(const Spec& spec, const std::string& folder, const std::string& run, const Context& context)
+      : context_(context), run_(run), records_(folder), table_({"epoch", "wall s", "images/s", "wait %", "update %", "unaccounted %", "loss", "accuracy %"}) {
+    if (records_.repaired()) context.out.warning(records_.path() + ": an unfinished last line was removed");
+    records_.append(run_record(spec, context, run, "in memory"));
+  }
+  void epoch(const Json& epoch) {
+    records_.append(epoch);
+    table_.add(epoch_cells(epoch));
+    context_.out.note("epoch " + std::to_string(epoch["epoch"].get<int>()) + ": " + fixed(epoch["wall_seconds"], 2) + " s, " +
+                      grouped(epoch["images_per_second"]) + " images/s, loss " +
+                      (epoch["loss"].is_number() ? fixed(epoch["loss"], 4) : "not finite") + ", accuracy " + percent(epoch["accuracy"]) + " %");
+  }
+  void failed(const char* error) { records_.append({{"type", "end"}, {"run", run_}, {"outcome", "failed"}, {"error", error}}); }
+  void ended(bool done) {
+    records_.append({{"type", "end"}, {"run", run_}, {"outcome", done ? "complete" : "stopped"}, {"ended", now_utc()}});
+    context_.out.clear();
+    std::printf("%s%s%s\n", table_.text().c_str(), done ? "" : "stopped before the end\n", records_.path().c_str());
+  }
+
+ private:
+  const Context& context_;
+  const std::string run_;
+  RecordFile records_;
+  Table table_;
+};
+
+}  // namespace
+
 int train_command(const SpecArguments& arguments, const Context& context) {
   const Spec spec = read_spec(arguments, context);
   SourceShelf sources([&](const std::string& text) { context.out.warning(text); });
   open_sources(spec, sources);
   if (context.stop.stop_requested()) return 0;  // Nothing is begun yet.
-  const Ranks ranks = local_ranks(spec, train::load());
+  const Ranks ranks = context.launched ? joined_ranks(*context.launched, spec, sources.train(spec.data), context.host) : local_ranks(spec, train::load());
   const std::string run = new_run_id(spec);
-  RecordFile records(out_folder(arguments));
-  if (records.repaired()) context.out.warning(records.path() + ": an unfinished last line was removed");
-  records.append(run_record(spec, context, run, "in memory"));
-  Table table({"epoch", "wall s", "images/s", "wait %", "update %", "unaccounted %", "loss", "accuracy %"});
-  bool done = false;
+  std::optional<TrainOutput> output;
   try {
-    done = run_training(spec, sources, context, run, out_folder(arguments), [&](const Json& epoch) {
-      records.append(epoch);
-      table.add(epoch_cells(epoch));
-      context.out.note("epoch " + std::to_string(epoch["epoch"].get<int>()) + ": " + fixed(epoch["wall_seconds"], 2) + " s, " +
-                       grouped(epoch["images_per_second"]) + " images/s, loss " +
-                       (epoch["loss"].is_number() ? fixed(epoch["loss"], 4) : "not finite") + ", accuracy " + percent(epoch["accuracy"]) +
-                       " %");
-    }, ranks);
+    if (ranks.first()) output.emplace(spec, out_folder(arguments), run, context);
+    const std::string faults = ranks.first() ? out_folder(arguments) : "";  // Other ranks' bad samples are counted and warned of.
+    const bool done = run_training(spec, sources, context, run, faults, [&](const Json& epoch) { output->epoch(epoch); }, ranks);
+    if (output) output->ended(done);
   } catch (const std::exception& e) {
-    records.append({{"type", "end"}, {"run", run}, {"outcome", "failed"}, {"error", e.what()}});
+    if (output) output->failed(e.what());
+    for (const auto& world : ranks.worlds) world->abort(e.what());  // What ends one rank ends the others, who say why.
     throw;
   }
-  records.append({{"type", "end"}, {"run", run}, {"outcome", done ? "complete" : "stopped"}, {"ended", now_utc()}});
-  context.out.clear();
-  std::printf("%s%s%s\n", table.text().c_str(), done ? "" : "stopped before the end\n", records.path().c_str());
   return 0;
 }
 

@@ -1,10 +1,13 @@
 #include "experiments/launch.h"
 
 #include <sys/wait.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 
+#include "experiments/agreement.h"
 #include "pipeline/error.h"
 #include "train/load.h"
 
@@ -150,13 +153,28 @@ std::optional<Launched> launched_as(const Variables& variables) {
   return out;
 }
 
-std::shared_ptr<train::World> join(const Launched& launched, const std::string& device) {
+Ranks joined_ranks(const Launched& launched, const Spec& spec, const Source& source, const Host& host) {
+  const std::string ranks = std::to_string(launched.join.size);
+  if (mode_of(spec.train) == Mode::dp || spec.train.mode == Mode::single)
+    bad("train.mode is not for several processes, but " + launched.by + " has started " + ranks, "use mode = \"ddp\"");
+  if (spec.train.ranks > 1 && spec.train.ranks != launched.join.size)
+    bad("train.ranks = " + std::to_string(spec.train.ranks) + ", but " + launched.by + " has started " + ranks + " processes, each one rank",
+        "leave train.ranks out, or start as many");
   const train::Api& api = train::load();
+  const train::Versions versions = api.versions();
+  const std::string& device = spec.train.options.device;
+  const bool gpu = device.starts_with("cuda") || (device == "auto" && !versions.gpu.empty());
   train::JoinOptions options = launched.join;
-  const bool gpu = device.starts_with("cuda") || (device == "auto" && !api.versions().gpu.empty());
+  options.timeout_seconds = spec.train.peer_timeout;
   options.backend = gpu ? "nccl" : "gloo";
-  options.device = gpu ? (device == "auto" ? "cuda" : device) : "cpu";
-  return api.join_world(options);
+  options.device = gpu ? "cuda:" + std::to_string(launched.join.local_rank) : "cpu";
+  Ranks out{.worlds = {api.join_world(options)}, .nodes = std::max(1, launched.join.size / launched.local_size)};
+  // Launchers that bind ranks to cores have dealt them out already.
+  const bool bound = host.cores_visible * launched.local_size <= static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
+  if (gpu) out.device = options.device;
+  out.on_host = bound ? 1 : launched.local_size;
+  agree(*out.worlds[0], facts_of(spec, source, versions));
+  return out;
 }
 
 std::string rank_prefix() {

@@ -1,10 +1,11 @@
 #pragma once
 #include <functional>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "experiments/host.h"
+#include "experiments/ranks.h"
 #include "train/api.h"
 
 namespace millrace {
@@ -28,8 +29,10 @@ std::optional<Launched> launched_as(const Variables& variables);
 /// The first host of a Slurm node list: "gpu[07-09,12],login" is gpu07.
 std::string first_host(const std::string& node_list);
 
-/// Waits for the other ranks. `device` is the spec's: cpu by gloo, cuda by nccl. Errors: Error(communication), Error(device).
-std::shared_ptr<train::World> join(const Launched& launched, const std::string& device);
+/// This process as one rank of the run: waits until all are there and agrees with them on the settings, the data and the versions.
+/// The device `auto` is the GPU of the local rank (nccl) where there is one, else the CPU (gloo).
+/// Errors: Error(usage) for settings that ask for other ranks; Error(communication), Error(device).
+Ranks joined_ranks(const Launched& launched, const Spec& spec, const Source& source, const Host& host);
 
 /// "rank 1: " where this process is one of several; otherwise empty. Never throws: it stands before errors.
 std::string rank_prefix();

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -16,6 +17,8 @@ namespace millrace {
 struct Ranks {
   std::vector<std::shared_ptr<train::World>> worlds;  ///< By local rank; empty: the only rank.
   int nodes = 1;
+  int on_host = 1;  ///< Processes that are ranks and share this host's cores with this one, itself counted.
+  std::string device = {};  ///< Of a joined rank with a GPU of its own; empty: as the spec says.
 
   RankShape shape() const;
   bool first() const { return worlds.empty() || worlds[0]->rank() == 0; }  ///< Whether rank 0, which writes records, is here.

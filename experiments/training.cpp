@@ -206,8 +206,9 @@ train::TrainOptions rank_options(const Spec& spec, const SourceInfo& source, con
   train::TrainOptions options = trainer_options(spec, source, input);
   if (mode_of(spec.train) == Mode::dp) options.replicas = spec.train.ranks;
   if (!ranks.worlds.empty()) options.world = ranks.worlds[local];
+  if (!ranks.device.empty()) options.device = ranks.device;
   // Ranks and replicas share the cores; one alone takes them all.
-  const int sharers = std::max(options.replicas, ranks.shape().local);
+  const int sharers = std::max({options.replicas, ranks.shape().local, ranks.on_host});
   if (options.threads == 0 && sharers > 1) options.threads = std::max(1, host.cores / sharers);
   return options;
 }

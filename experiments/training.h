@@ -1,6 +1,5 @@
 #pragma once
 #include <functional>
-#include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -20,8 +19,7 @@ struct Context {
   Reporter& out;
   Host host;
   std::string command;  ///< As typed, for provenance.
-  std::optional<Launched> launched = {};         ///< This process is one of several ranks,
-  std::shared_ptr<train::World> world = nullptr; ///< which have met. Null: the only process.
+  std::optional<Launched> launched = {};  ///< This process is one of several ranks.
   bool leads() const { return !launched || launched->join.rank == 0; }  ///< Who prints and writes records.
 };
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
 
 #include "pipeline/error.h"
 
@@ -21,6 +22,11 @@ std::string seconds_text(double seconds) {
   char text[32];
   std::snprintf(text, sizeof text, "%.3g s", seconds);
   return text;
+}
+
+/// Why a rank ends the run, with its name in front once.
+std::string said_by(int rank, const std::string& cause) {
+  return cause.starts_with("rank ") ? cause : "rank " + std::to_string(rank) + ": " + cause;
 }
 
 }  // namespace
@@ -109,7 +115,7 @@ void Lifeline::abort(const std::string& cause) noexcept {
   eventfd_write(bell_.fd(), 1);
   // Rank 0 says whose cause was first; and a process that ends after this has been heard.
   changed_.wait_for(lock, 1s, [&] { return verdict_ || ended_; });
-  if (!verdict_) verdict_ = "rank " + std::to_string(options_.rank) + " ended the run: " + cause;
+  if (!verdict_) verdict_ = said_by(options_.rank, cause);
   lock.unlock();
   changed_.notify_all();
   notify_failure();
@@ -166,7 +172,7 @@ void Lifeline::hear(int rank, const Message& message) {
       complete_ = true;
       break;
     }
-    case Message::abort: settle(rank, "rank " + std::to_string(rank) + " ended the run: " + message.text); break;
+    case Message::abort: settle(rank, said_by(rank, message.text)); break;
     case Message::verdict: settle(message.rank, message.text); break;
     case Message::goodbye:
       peer.left = true;
@@ -305,7 +311,7 @@ void Lifeline::run() {
     const bool leaving = leaving_, end = stop_ || (leaving_ && (parted_ || verdict_)), goodbye = leaving && !std::exchange(said_goodbye_, leaving);
     const std::uint64_t calls = calls_;
     lock.unlock();
-    if (cause && options_.rank == 0) settle(0, "rank 0 ended the run: " + *cause);
+    if (cause && options_.rank == 0) settle(0, said_by(0, *cause));
     if (cause && options_.rank != 0) tell({Message::abort, options_.rank, calls, *cause});
     if (goodbye) tell({Message::goodbye, options_.rank, calls, {}});
     if (leaving && options_.rank == 0 && std::all_of(peers_.begin() + 1, peers_.end(), [](const Peer& p) { return p.left; })) {

@@ -159,7 +159,7 @@ TEST_F(Ranks, AHungRankIsNamedWithinTheTimeOut) {
 
 TEST_F(Ranks, ACauseReachesRanksThatWait) {
   start_all(4, "abort", 3);
-  survivors_name(3, " ended the run: the loss is not a number");
+  survivors_name(3, ": the loss is not a number");
   EXPECT_EQ(workers_[3].finish(), 5);
 }
 

@@ -80,14 +80,14 @@ TEST_F(Lifelines, ACauseReachesAllAndTheFirstOneStays) {
   start(3);
   lines_[2]->abort("a loss that is not a number");
   lines_[1]->abort("too late");
-  for (int rank = 0; rank < 3; ++rank) EXPECT_EQ(waiting(rank), "rank 2 ended the run: a loss that is not a number");
+  for (int rank = 0; rank < 3; ++rank) EXPECT_EQ(waiting(rank), "rank 2: a loss that is not a number");
 }
 
 TEST_F(Lifelines, RankZeroCanEndTheRunToo) {
   start(2);
   lines_[0]->abort("enough");
-  EXPECT_EQ(waiting(1), "rank 0 ended the run: enough");
-  EXPECT_EQ(waiting(0), "rank 0 ended the run: enough");
+  EXPECT_EQ(waiting(1), "rank 0: enough");
+  EXPECT_EQ(waiting(0), "rank 0: enough");
 }
 
 TEST_F(Lifelines, AFailureIsToldToWhoAskedForIt) {
