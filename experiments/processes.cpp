@@ -34,7 +34,7 @@ using namespace std::chrono_literals;
 }
 
 struct Descriptor {
-  explicit Descriptor(int fd = -1) : fd(fd) {}
+  explicit Descriptor(int value = -1) : fd(value) {}
   Descriptor(Descriptor&& other) noexcept : fd(std::exchange(other.fd, -1)) {}
   Descriptor& operator=(Descriptor&& other) noexcept {
     std::swap(fd, other.fd);
@@ -69,7 +69,7 @@ class Words {
   }
   Words(const Words&) = delete;
   Words& operator=(const Words&) = delete;
-  char** get() { return pointers_.data(); }
+  char* const* get() const { return pointers_.data(); }
 
  private:
   std::vector<std::string> words_;
@@ -98,7 +98,7 @@ std::vector<std::string> environment_of(int rank, int count, int port, int liste
 /// A child process. Signals go through its descriptor: a number could have been given to another process meanwhile.
 class Child {
  public:
-  Child(int rank, Words arguments, Words environment, int keep_open) : rank_(rank) {
+  Child(int rank, const Words& arguments, const Words& environment, int keep_open) : rank_(rank) {
     const pid_t parent = getpid();
     pid_ = fork();
     if (pid_ < 0) no("process");

@@ -3,6 +3,7 @@
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
+#include <csignal>
 #include <random>
 
 namespace millrace::train {
@@ -82,6 +83,13 @@ std::string random_token() {
 }
 
 }  // namespace
+
+void hold_back_broken_pipes() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGPIPE);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+}
 
 Rendezvous meet(const JoinOptions& o) {
   return communicating([&] {

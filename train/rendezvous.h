@@ -28,11 +28,18 @@ struct Rendezvous {
 ///         not come within the time-out.
 Rendezvous meet(const JoinOptions& options);
 
+/// Keeps this thread, and those it starts, from being ended by a write to a connection that was closed: TCPStore's server does so when a
+/// rank dies at the wrong moment.
+void hold_back_broken_pipes();
+
 /// Runs what may wait for ever inside LibTorch on a thread of its own, which is left behind when it takes too long or a rank fails.
 /// Errors: those of `work`; Error(communication, late); the lifeline's.
 template <class F>
 auto within(double seconds, Lifeline* lifeline, const std::string& late, F work) {
-  std::packaged_task<std::invoke_result_t<F>()> task(std::move(work));
+  std::packaged_task<std::invoke_result_t<F>()> task([work = std::move(work)] {
+    hold_back_broken_pipes();
+    return work();
+  });
   auto result = task.get_future();
   std::thread(std::move(task)).detach();
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);

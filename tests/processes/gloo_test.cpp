@@ -74,7 +74,7 @@ class Worker {
 
  private:
   struct Descriptor {
-    explicit Descriptor(int fd = -1) : fd(fd) {}
+    explicit Descriptor(int value = -1) : fd(value) {}
     Descriptor(Descriptor&& o) noexcept : fd(std::exchange(o.fd, -1)) {}
     Descriptor& operator=(Descriptor&& o) noexcept {
       std::swap(fd, o.fd);
