@@ -101,6 +101,7 @@ int run_cli(int argc, char** argv, Signals& signals) {
   ranks_option(*train, a);
   int processes = 0;
   train->add_option("--processes", processes, "ranks, each a process on this host")->type_name("N")->check(CLI::Range(1, 1024));
+  train->add_option("--resume", a.resume, "go on from a checkpoint: auto (the newest whole one of --out) or its path")->type_name("auto|PATH");
   auto* study = app.add_subcommand("study", "a grid of runs: resumable, repetitions interleaved; ends with a table and a plot");
   spec_options(*study, a);
   out_option(*study, a);

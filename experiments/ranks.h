@@ -60,4 +60,13 @@ class RankThreads {
   std::vector<std::thread> threads_;
 };
 
+/// The ranks of this process with their trainers.
+struct Crew {
+  const Ranks& ranks;
+  std::vector<std::unique_ptr<train::Trainer>> trainers;  ///< By local rank.
+  RankThreads threads;
+
+  explicit Crew(const Ranks& r) : ranks(r), trainers(std::max<std::size_t>(1, r.worlds.size())), threads(r) {}
+};
+
 }  // namespace millrace

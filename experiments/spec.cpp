@@ -100,6 +100,9 @@ void visit(Keys& keys, TrainSpec& s) {
   keys.whole("epochs", s.epochs, 1, 1 << 20);
   keys.whole("steps", s.steps, 0, kMaxInt);
   keys.whole("evaluate_every", s.evaluate_every, 0, 1 << 20);
+  keys.whole("checkpoint_every", s.checkpoint_every, 0, 1 << 20);
+  keys.whole("checkpoint_every_steps", s.checkpoint_every_steps, 0, kMaxInt);
+  keys.whole("keep_checkpoints", s.keep_checkpoints, 1, 1 << 20);
   keys.text("optimizer", o.optimizer, {"sgd", "adam", "adamw"});
   keys.number("lr", o.lr, 0, 1e6);
   keys.number("momentum", o.momentum, 0, 1);
@@ -246,6 +249,7 @@ void warn(const Document& document, const Spec& spec, int cores, std::vector<std
   idle("train", "momentum", t.optimizer != "sgd", "with train.optimizer = \"" + t.optimizer + "\"");
   idle("train", "nesterov", t.optimizer != "sgd", "with train.optimizer = \"" + t.optimizer + "\"");
   idle("train", "betas", t.optimizer == "sgd", "with train.optimizer = \"sgd\"");
+  idle("train", "keep_checkpoints", !spec.train.checkpoints(), "without checkpoint_every or checkpoint_every_steps");
   idle("train", "eps", t.optimizer == "sgd", "with train.optimizer = \"sgd\"");
   for (const char* key : {"optimizer", "lr", "precision"}) idle("train", key, sleeps, "with train.model = \"sleep\"");
   if (mode_of(spec.train) != Mode::ddp)

@@ -67,6 +67,10 @@ struct TrainSpec {
   Mode mode = Mode::automatic;       ///< Automatic: ddp with several ranks, else single.
   int ranks = 1;                     ///< Ranks of this process (ddp) or replicas of its one rank (dp).
   double peer_timeout = 60;          ///< Seconds of a rank's silence after which the others end.
+  std::uint32_t checkpoint_every = 0;        ///< Epochs between checkpoints; 0: by steps, or never.
+  std::uint64_t checkpoint_every_steps = 0;  ///< Steps between checkpoints; 0: by epochs, or never.
+  int keep_checkpoints = 2;                  ///< The newest that stay.
+  bool checkpoints() const { return checkpoint_every || checkpoint_every_steps; }
 };
 /// The mode that an automatic one comes to.
 Mode mode_of(const TrainSpec& train);

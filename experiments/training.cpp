@@ -9,6 +9,7 @@
 
 #include "experiments/fault_file.h"
 #include "experiments/loader_stats.h"
+#include "experiments/resume.h"
 #include "pipeline/digest.h"
 #include "pipeline/error.h"
 #include "train/load.h"
@@ -43,7 +44,8 @@ std::string hex(std::uint64_t value) {
 /// Not-a-number has no JSON; null says so.
 Json finite(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
-Json epoch_record(const train::EpochResult& e, const std::string& run) {
+Json epoch_record(const EpochSums& sums, const std::string& run) {
+  const train::EpochResult& e = sums.result();
   Json out;
   out["type"] = "epoch";
   out["run"] = run;
@@ -56,12 +58,14 @@ Json epoch_record(const train::EpochResult& e, const std::string& run) {
   out["reduce_hidden_seconds"] = e.reduce_hidden_seconds;
   out["unaccounted_seconds"] = e.unaccounted_seconds;
   out["evaluate_seconds"] = 0.0;
-  out["checkpoint_seconds"] = 0.0;
+  out["checkpoint_seconds"] = sums.checkpoint_seconds;
   out["loss"] = finite(e.loss);
   out["accuracy"] = nullptr;
   out["digest"] = hex(e.digest);
   out["weights_norm"] = finite(e.weights_norm);
   out["complete"] = e.complete;
+  // All above is of the whole epoch; what follows (loader, ranks, evaluation) is of what came after the resume.
+  if (sums.resumed_after) out["resumed_after_steps"] = sums.resumed_after;
   return out;
 }
 
@@ -75,15 +79,6 @@ void add_evaluation(Json& record, const train::Evaluation& e) {
     record["per_class_accuracy"].push_back(e.class_count[c] ? Json(double(e.class_correct[c]) / double(e.class_count[c])) : Json(nullptr));
   record["class_count"] = e.class_count;
 }
-
-/// The ranks of this process with their trainers.
-struct Crew {
-  const Ranks& ranks;
-  std::vector<std::unique_ptr<train::Trainer>> trainers;  ///< By local rank.
-  RankThreads threads;
-
-  explicit Crew(const Ranks& r) : ranks(r), trainers(std::max<std::size_t>(1, r.worlds.size())), threads(r) {}
-};
 
 /// Scores the test set, each sample on one rank; its bad samples are treated as in training. Returns false where a stop came first.
 bool evaluate(const Spec& spec, const Source& test, Crew& crew, SlotMemory* memory, FaultFile& faults, const Context& context, Json& record) {
@@ -153,6 +148,22 @@ Json ranks_record(const train::EpochResult& result) {
   return out;
 }
 
+/// Puts the trainers where the checkpoint left them.
+void go_on(const Resume& resume, Crew& crew, Reporter& out) {
+  crew.threads.run([&](std::size_t r) {
+    train::TrainerState state{.weights = resume.checkpoint.tensors.weights, .optimizer = resume.checkpoint.tensors.optimizer};
+    if (!crew.ranks.worlds.empty()) state.own = resume.checkpoint.own_of(crew.ranks.worlds[r]->rank());
+    try {
+      crew.trainers[r]->load(state);
+    } catch (const Error& e) {
+      throw Error(e.kind(), resume.checkpoint.path + ": of another model: " + e.what(), e.hint());
+    }
+  });
+  if (crew.ranks.first())
+    out.note("resumed from " + resume.checkpoint.path + ": step " + grouped(double(resume.state.position)) + ", epoch " +
+             std::to_string(resume.state.epoch + 1));
+}
+
 }  // namespace
 
 Json to_json(const train::Phases& p) {
@@ -168,6 +179,8 @@ void check_batch(const Spec& spec, const Source& source, const RankShape& ranks)
                   " is larger than the set (" + std::to_string(source.size()) + " samples)",
               "take a smaller data.batch");
 }
+
+std::uint64_t steps_of(const Spec& spec, const Source& source, const RankShape& ranks) { return length_of(spec, source, ranks).steps; }
 
 bool evaluates(const Spec& spec) { return spec.train.evaluate_every && spec.train.options.model != "sleep"; }
 
@@ -215,7 +228,7 @@ train::TrainOptions rank_options(const Spec& spec, const SourceInfo& source, con
 }
 
 bool run_training(const Spec& spec, SourceShelf& sources, const Context& context, const std::string& run, const std::string& folder,
-                  const std::function<void(const Json&)>& on_epoch, const Ranks& ranks) {
+                  const std::function<void(const Json&)>& on_epoch, const Ranks& ranks, const std::string& checkpoints, const Resume* resume) {
   const Source& source = sources.train(spec.data);
   const RankShape shape = ranks.shape();
   const Length length = length_of(spec, source, shape);
@@ -227,8 +240,13 @@ bool run_training(const Spec& spec, SourceShelf& sources, const Context& context
   });
   const Source* test = evaluates(spec) ? sources.test(spec.data) : nullptr;
 
+  std::uint64_t position = resume ? resume->state.position : 0, left = length.steps - position;
+  EpochSums sums = resume ? resume->state.sums : EpochSums();
+  if (resume) go_on(*resume, crew, context.out);
+
   LoaderOptions options = loader_options(spec, shape);
-  options.batches = length.steps;
+  options.first_batch = position;
+  options.batches = left;
   options.memory = memory_for(spec.loader.memory, api, *crew.trainers[0]);
   Loader loader(source, *recipe, options);
   FaultFile faults(folder, run), evaluation_faults(folder, run);
@@ -238,39 +256,58 @@ bool run_training(const Spec& spec, SourceShelf& sources, const Context& context
 
   LoaderReport before = loader.report();
   warn_of_fallback(spec.loader.memory, before, context.out);
-  std::uint64_t left = length.steps;
-  for (std::uint64_t epoch = 0; epoch < length.epochs; ++epoch) {
+  RunCheckpoints keeper(spec, checkpoints, run, source, crew, length.epoch_steps, context.out);
+  if (resume) keeper.has(position);
+  bool stopped = false;
+  for (std::uint64_t epoch = resume ? resume->state.epoch : 0; epoch < length.epochs && !stopped; ++epoch, sums = {}) {
     const auto began = SteadyClock::now();
+    const double before_epoch = double(sums.result().images);  // Trained before the resume.
     const auto progress = [&](const train::Progress& p) {
       const double seconds = seconds_between(began, SteadyClock::now());
-      const double images = double(p.images) * shape.size;  // Of all ranks, about.
+      const double before_part = double(sums.result().images), part = double(p.images) * shape.size;  // Of all ranks, about.
+      const double images = before_part + part;
       context.out.progress("epoch " + std::to_string(epoch + 1) + "/" + std::to_string(length.epochs) + "  " + grouped(images) + "/" +
-                           grouped(double(source.size())) + " images  loss " + fixed(p.mean_loss, 4) + "  " +
-                           grouped(images / std::max(seconds, 1e-9)) + " images/s");
+                           grouped(double(source.size())) + " images  loss " + fixed((p.mean_loss * part + sums.result().loss_sum) / std::max(1.0, images), 4) + "  " +
+                           grouped((images - before_epoch) / std::max(seconds, 1e-9)) + " images/s");
     };
-    std::vector<train::EpochResult> results(crew.trainers.size());
-    crew.threads.run([&](std::size_t r) {
-      const auto shown = r == 0 && ranks.first() ? progress : std::function<void(const train::Progress&)>();
-      results[r] = crew.trainers[r]->train_epoch(loader.stream(static_cast<int>(r)), context.stop, shown, left);
-    });
-    const train::EpochResult& result = results[0];  // Of all ranks; times are this rank's.
-    const LoaderReport after = loader.report();
+    // In parts, from checkpoint to checkpoint.
+    while (!sums.result().complete && left) {
+      const std::uint64_t steps = std::min(left, keeper.steps_to_next(position));
+      std::vector<train::EpochResult> results(crew.trainers.size());
+      crew.threads.run([&](std::size_t r) {
+        const auto shown = r == 0 && ranks.first() ? progress : std::function<void(const train::Progress&)>();
+        results[r] = crew.trainers[r]->train_epoch(loader.stream(static_cast<int>(r)), context.stop, shown, steps);
+      });
+      const train::EpochResult& part = results[0];  // Of all ranks; times are this rank's.
+      sums.add(part);
+      position += part.steps;
+      left -= part.steps;
+      if (part.steps < steps || part.complete || !left || part.stop_requested) break;
+      keeper.take(position, epoch, sums);
+    }
+    const train::EpochResult& result = sums.result();
     const bool last = epoch + 1 == length.epochs;
     // The last epoch of a run over steps ends before its mark.
-    const bool whole = result.complete || (last && result.steps == left && spec.train.steps);
-    Json record = epoch_record(result, run);
+    const bool whole = result.complete || (last && !left && spec.train.steps);
+    const bool due = test && (last || (epoch + 1) % spec.train.evaluate_every == 0);
+    stopped = !whole || (result.stop_requested && (due || !last));
+    // Before the evaluation, which may take long and can be repeated.
+    if (stopped || keeper.due_after(epoch, position, last)) keeper.take(position, epoch, sums);
+    const LoaderReport after = loader.report();
+    Json record = epoch_record(sums, run);
     record["complete"] = whole;
+    record["checkpoint_write_seconds"] = keeper.write_seconds();
     record["loader"] = to_json(difference(after, before));
     record["ranks"] = ranks_record(result);
-    left -= std::min(left, result.steps);
     before = after;
-    const bool due = test && (last || (epoch + 1) % spec.train.evaluate_every == 0);
-    bool stopped = !whole || (result.stop_requested && (due || !last));
-    if (due && !stopped) stopped = !evaluate(spec, *test, crew, options.memory, evaluation_faults, context, record);
+    if (due && !stopped) {
+      stopped = !evaluate(spec, *test, crew, options.memory, evaluation_faults, context, record);
+      if (stopped) keeper.take(position, epoch, sums);
+    }
     if (result.steps && ranks.first()) on_epoch(record);
-    if (stopped) return false;
   }
-  return true;
+  keeper.finish();
+  return !stopped;
 }
 
 }  // namespace millrace

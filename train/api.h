@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "pipeline/batch.h"
+#include "train/safetensors.h"
 
 // The door to training. No torch type passes through it: experiments/ loads the library behind it on first use
 // (train/load.h), so that what only loads data neither links nor starts LibTorch.
@@ -104,6 +105,7 @@ struct EpochResult {
   Phases phases;
   double unaccounted_seconds = 0;    ///< wall - phases.sum().
   double loss = 0;                   ///< Mean over all rows of the epoch.
+  double loss_sum = 0;               ///< Before it is divided: sums of parts of an epoch add up to the whole's, to the bit.
   std::uint64_t digest = 0;          ///< Digest::Of::ids of what was trained on.
   double weights_norm = 0;           ///< L2 over all weights, in double.
   double reduce_hidden_seconds = 0;
@@ -126,9 +128,33 @@ struct StepBenchmark {
   double reduce_hidden_seconds = 0;
 };
 
+/// Memory that grows and is used again; page-locked where that makes copies from a GPU faster. Moves, and does not copy.
+class StateMemory {
+ public:
+  StateMemory() = default;
+  StateMemory(StateMemory&& other) noexcept { *this = std::move(other); }
+  StateMemory& operator=(StateMemory&& other) noexcept;
+  ~StateMemory();
+  std::byte* reserve(std::size_t bytes, SlotMemory& from);  ///< At least `bytes`; growing loses the contents.
+
+ private:
+  SlotMemory* from_ = nullptr;
+  std::byte* data_ = nullptr;
+  std::size_t bytes_ = 0;
+};
+
 struct Progress {
   std::uint64_t images = 0;          ///< Of this epoch, so far.
   double mean_loss = 0;
+};
+
+/// What a trainer holds at a step boundary, in host memory; the views point into `memory`, which grows and is used again.
+/// Names are torch's: "conv1.weight"; "conv1.weight.momentum_buffer", "conv1.weight.exp_avg", and "step" (updates so far).
+struct TrainerState {
+  std::vector<TensorView> weights;   ///< named_parameters() and named_buffers() of the model.
+  std::vector<TensorView> optimizer;
+  std::vector<TensorView> own;       ///< Of a rank among several: what it has apart from the others (named_buffers()).
+  StateMemory memory;
 };
 
 /// One rank: owns a device, a model and an optimiser.
@@ -145,6 +171,11 @@ class Trainer {
                                   std::uint64_t max_steps = ~std::uint64_t{0}) = 0;
   /// Scores every row of the stream once, in evaluation mode.
   virtual Evaluation evaluate(BatchStream& stream, std::stop_token stop) = 0;
+  /// Copies the state into host memory: between calls of train_epoch, whenever. `own_only`: of a rank whose weights equal another's.
+  virtual void save(TrainerState& into, bool own_only = false) = 0;
+  /// Goes on from a state that `save` gave: the next steps are those that would have followed, to the bit (on the same kind of device).
+  /// Errors: Error(data) that names the first tensor that is missing, unknown or of another type or shape; nothing is changed then.
+  virtual void load(const TrainerState& from) = 0;
   /// Steps on resident batches for at least `seconds` after a warm-up: compute alone (leg C).
   virtual StepBenchmark bench_step(std::span<Batch> resident, double seconds, std::stop_token stop) = 0;
 };

@@ -44,6 +44,9 @@ class Engine {
   virtual std::vector<std::uint64_t> class_correct() = 0;
   virtual double weights_norm() = 0;
 
+  virtual void save(TrainerState& into, bool own_only) = 0;
+  virtual void load(const TrainerState& from) = 0;
+
   virtual void hold(std::span<Batch> resident) = 0; ///< Batches for step_on, on the device until `hold({})`.
   virtual Tally step_on(std::size_t index, bool stop) = 0;
 };
@@ -60,6 +63,8 @@ class EngineTrainer final : public Trainer {
   EpochResult train_epoch(BatchStream& stream, std::stop_token stop, const std::function<void(const Progress&)>& on_progress,
                           std::uint64_t max_steps) override;
   Evaluation evaluate(BatchStream& stream, std::stop_token stop) override;
+  void save(TrainerState& into, bool own_only) override { engine_->enter(), engine_->save(into, own_only); }
+  void load(const TrainerState& from) override { engine_->enter(), engine_->load(from); }
   StepBenchmark bench_step(std::span<Batch> resident, double seconds, std::stop_token stop) override;
   Engine& engine() const { return *engine_; }
 

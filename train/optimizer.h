@@ -34,6 +34,7 @@ class FlatParameters {
   at::Tensor gradients_and_tail(std::size_t last_bucket) const {
     return with_tail_.narrow(0, buckets_[last_bucket].offset, buckets_[last_bucket].elements + kTail);
   }
+  std::int64_t offset(std::size_t parameter) const { return offsets_[parameter]; } ///< Elements before it in the flat buffers.
   std::uint64_t count() const; ///< Of weights, without gaps.
   double norm() const;         ///< L2 of all weights, summed in double. Waits for the device.
 
@@ -41,6 +42,7 @@ class FlatParameters {
   std::vector<at::Tensor> parameters_;
   at::Tensor weights_, with_tail_, gradients_;
   std::vector<Bucket> buckets_;
+  std::vector<std::int64_t> offsets_;
 };
 
 /// A model's float buffers (BatchNorm's running statistics) in one flat tensor, of which the buffers become views: one copy or sum
@@ -61,6 +63,10 @@ class Optimizer {
   Optimizer(const TrainOptions& options, const FlatParameters& parameters);
   /// One update. Gradients are sums over rows; the kernels divide them by `rows` (as the scaler of mixed precision does).
   void step(double rows);
+  /// What it remembers from step to step, under torch's names: flat, as the weights are.
+  std::vector<std::pair<const char*, at::Tensor>> memories() const;
+  std::int64_t taken() const { return taken_; }  ///< Updates so far.
+  void set_taken(std::int64_t updates);
   /// Ready for the next backward.
   void zero_gradients() { gradients_[0].zero_(); }
 
@@ -68,7 +74,7 @@ class Optimizer {
   enum class Kind : std::uint8_t { sgd, adam, adamw };
   Kind kind_;
   TrainOptions options_;
-  bool first_ = true;
+  std::int64_t taken_ = 0;
   double rows_ = 0;
   at::Tensor divisor_; ///< `rows_` where the kernels want it; written only when it changes.
   std::vector<at::Tensor> weights_, gradients_, momenta_, exp_avgs_, exp_avg_sqs_, steps_; // Lists of one tensor, or empty.

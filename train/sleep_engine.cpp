@@ -64,6 +64,11 @@ class SleepEngine final : public Engine {
   std::vector<std::uint64_t> class_correct() override { return {}; }
   double weights_norm() override { return 0; }
 
+  void save(TrainerState& into, bool) override { into.weights.clear(), into.optimizer.clear(), into.own.clear(); }
+  void load(const TrainerState& from) override {
+    if (!from.weights.empty()) throw Error(ErrorKind::data, "tensor " + from.weights[0].name + ": the sleep model has none");
+  }
+
   void hold(std::span<Batch>) override {}
   Tally step_on(std::size_t, bool stop) override {
     compute(true);

@@ -14,6 +14,7 @@
 #include "train/net.h"
 #include "train/optimizer.h"
 #include "train/replicas.h"
+#include "train/state.h"
 
 namespace millrace::train {
 namespace {
@@ -179,6 +180,13 @@ class TorchEngine final : public Engine {
   }
   double weights_norm() override {
     return translated([&] { return weights_.norm(); });
+  }
+
+  void save(TrainerState& into, bool own_only) override {
+    translated([&] { save_state(into, *net_, weights_, optimizer_, {own_only, options_.world && options_.world->size() > 1}); });
+  }
+  void load(const TrainerState& from) override {
+    translated([&] { load_state(from, *net_, weights_, optimizer_); });
   }
 
   void hold(std::span<Batch> resident) override {

@@ -11,17 +11,6 @@
 
 namespace millrace::train {
 
-Phases& Phases::operator+=(const Phases& o) {
-  wait += o.wait;
-  upload += o.upload;
-  forward += o.forward;
-  backward += o.backward;
-  reduce += o.reduce;
-  optimizer += o.optimizer;
-  other += o.other;
-  return *this;
-}
-
 /// What the loop must remember of a batch that it handed to the engine.
 struct EngineTrainer::Taken {
   std::uint64_t rows = 0;
@@ -279,6 +268,7 @@ EpochResult EngineTrainer::train_epoch(BatchStream& stream, std::stop_token stop
     result.unaccounted_seconds = result.wall_seconds - result.phases.sum();
     result.stop_requested = stop.stop_requested();
     exchange(result);
+    result.loss_sum = result.loss;
     result.loss = result.images ? result.loss / static_cast<double>(result.images) : 0;
     return result;
   });
