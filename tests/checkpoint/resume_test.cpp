@@ -58,14 +58,15 @@ keep_checkpoints = 100
     const Context context{stop, reporter_, {}, "test"};
     std::optional<Resume> resume;
     if (!from.empty()) resume = find_resume(from, folder);
-    if (resume) check_resume(*resume, spec, sources.train(spec.data));
+    const Ranks ranks = local_ranks(spec, train::load());
+    if (resume) check_resume(*resume, spec, sources.train(spec.data), ranks.shape());
     outcome.done = run_training(
         spec, sources, context, resume ? resume->state.run : "the run", folder,
         [&](const Json& epoch) {
           outcome.epochs.push_back(epoch);
           if (on_epoch) on_epoch(epoch);
         },
-        folder, resume ? &*resume : nullptr);
+        ranks, folder, resume ? &*resume : nullptr);
     return outcome;
   }
   static std::string step(const std::string& folder, int n) {
@@ -147,6 +148,49 @@ TEST_F(Resumed, EpochsAndStepsDecideWhenAndHowManyStay) {
   std::vector<std::uint64_t> steps;
   for (const auto& c : checkpoints_in(checkpoint_folder(out("a")))) steps.push_back(c.step);
   EXPECT_EQ(steps, (std::vector<std::uint64_t>{10, 8, 5}));
+}
+
+TEST_F(Resumed, OnSeveralRanksEachHasItsOwnBuffersBack) {
+  const auto ranks = [&](int n, const char* buffers = "per-rank") {
+    return spec({{"train.model", "toy-norm"}, {"train.ranks", n}, {"train.buffers", buffers}, {"train.peer_timeout", 20}});
+  };
+  for (const char* buffers : {"per-rank", "broadcast"}) {
+    fs::remove_all(out("whole"));
+    const Outcome whole = run(ranks(2, buffers), out("whole"));
+    const std::string expected = end_of(out("whole")) + bytes(step(out("whole"), 10) + "/ranks.safetensors");
+    for (const int at : {1, 4, 5, 8}) {
+      fs::remove_all(out("part"));
+      const Outcome part = run(ranks(2, buffers), out("part"), step(out("whole"), at));
+      ASSERT_TRUE(part.done);
+      EXPECT_EQ(facts(part.epochs.back()), facts(whole.epochs.back())) << buffers << ", resumed at " << at;
+      EXPECT_EQ(end_of(out("part")) + bytes(step(out("part"), 10) + "/ranks.safetensors"), expected) << buffers << ", resumed at " << at;
+    }
+  }
+  EXPECT_FALSE(read_checkpoint(step(out("whole"), 3)).own_of(1).empty());
+  // Other numbers of ranks see the same batches.
+  const std::string digest = run(ranks(2), out("two")).epochs.back()["digest"];
+  for (const int n : {1, 3}) {
+    fs::remove_all(out("part"));
+    const Outcome part = run(ranks(n), out("part"), step(out("two"), 7));
+    ASSERT_TRUE(part.done);
+    EXPECT_EQ(part.epochs.back()["digest"], digest);
+    EXPECT_EQ(part.epochs.back()["images"], 70);
+  }
+}
+
+TEST_F(Resumed, CheckpointsFallBetweenUpdatesWhereGradientsAreAccumulated) {
+  const auto accumulated = [&](int every) { return spec({{"train.accumulate", 2}, {"train.checkpoint_every_steps", every}}); };
+  run(spec({{"train.accumulate", 2}, {"train.checkpoint_every_steps", 0}, {"train.checkpoint_every", 2}}), out("without"));
+  run(accumulated(1), out("whole"));
+  std::vector<std::uint64_t> steps;
+  for (const auto& c : checkpoints_in(checkpoint_folder(out("whole")))) steps.push_back(c.step);
+  EXPECT_EQ(steps, (std::vector<std::uint64_t>{10, 9, 7, 5, 4, 2}));
+  EXPECT_EQ(end_of(out("whole")), end_of(out("without")));
+  for (const int at : {2, 4, 7, 9}) {
+    fs::remove_all(out("part"));
+    ASSERT_TRUE(run(accumulated(1), out("part"), step(out("whole"), at)).done);
+    EXPECT_EQ(end_of(out("part")), end_of(out("whole"))) << "resumed at " << at;
+  }
 }
 
 TEST_F(Resumed, ARunMadeLongerGoesOn) {
