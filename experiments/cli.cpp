@@ -139,6 +139,7 @@ int run_cli(int argc, char** argv, Signals& signals) {
   }
   Reporter out;
   Context context{signals.token(), out, read_host(), command_line(argc, argv)};
+  context.set_patience = [&signals](std::chrono::milliseconds patience) { signals.extend_patience(patience); };
   context.launched = launched_as(environment_variable);
   if (context.launched) {
     check_launch(*context.launched, static_cast<bool>(*train), processes);

@@ -137,6 +137,8 @@ int train_command(const SpecArguments& arguments, const Context& context) {
   const std::string folder = out_folder(arguments);
   const Source& source = sources.train(spec.data);
   std::optional<TrainOutput> output;
+  // What a stop leaves is worth some seconds on the disk. Schedulers give 30.
+  if (spec.train.checkpoints() && context.set_patience) context.set_patience(std::chrono::seconds(25));
   try {
     if (ranks.first()) output.emplace(folder, context);
     auto resume = ranks.first() ? resume_of(arguments, spec, source, ranks.shape(), folder, context) : std::nullopt;

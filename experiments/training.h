@@ -1,4 +1,5 @@
 #pragma once
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <stop_token>
@@ -21,6 +22,7 @@ struct Context {
   std::string command;  ///< As typed, for provenance.
   std::optional<Launched> launched = {};  ///< This process is one of several ranks.
   bool leads() const { return !launched || launched->join.rank == 0; }  ///< Who prints and writes records.
+  std::function<void(std::chrono::milliseconds)> set_patience = {};  ///< Of a stop: how long it may take from now on. May be empty.
 };
 
 /// Whether a run ends in scores at all: toys that sleep have none, and evaluate_every = 0 asks for none.
