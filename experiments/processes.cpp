@@ -213,7 +213,7 @@ class Watch {
 }  // namespace
 
 int run_processes(int count, const std::vector<std::string>& arguments, Signals& signals, Reporter& out) {
-  signals.extend_patience(15s); // The ranks' own patience is shorter.
+  signals.extend_patience(30s); // The ranks' own patience is shorter.
   int port = 0;
   const Descriptor listener = store_listener(port);
   const std::string run = now_utc() + "." + std::to_string(getpid());
