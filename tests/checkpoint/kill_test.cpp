@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <functional>
+#include <iostream>
 #include <map>
 #include <random>
 #include <thread>
@@ -62,34 +64,55 @@ checkpoint_every_steps = 7
     for (const auto& [epoch, text] : of) all += std::to_string(epoch) + ": " + text + "\n";
     return all;
   }
+
+  /// Starts a run with these arguments again and again, `strike` at random moments, until it is done.
+  void expect_unbroken_bytes(const std::vector<std::string>& arguments, const std::function<void(pid_t, std::mt19937&)>& strike) {
+    const std::string path = long_spec(), whole = (folder_ / "whole").string();
+    const auto began = std::chrono::steady_clock::now();
+    ASSERT_EQ(run(command(path, whole, arguments)), 0) << text("stderr");
+    const auto took = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+    const std::string expected = end_of(whole), expected_facts = facts(whole);
+    ASSERT_FALSE(expected.empty());
+    const unsigned seed = std::random_device{}();
+    std::mt19937 random(seed);
+    for (int repeat = 0, strikes = 0; repeat < repeats(); ++repeat) {
+      fs::remove_all(out());
+      int status = -1;
+      std::string log;
+      for (int attempt = 0; attempt < 60 && status != 0; ++attempt) {
+        std::vector<std::string> more{"--resume", "auto"};
+        more.insert(more.end(), arguments.begin(), arguments.end());
+        const pid_t child = start(command(path, out(), more));
+        const bool struck = attempt < 3;
+        if (struck) {
+          std::this_thread::sleep_for(std::chrono::duration<double>(std::uniform_real_distribution<double>(0, took)(random)));
+          strike(child, random);
+        }
+        status = finish(child);
+        log += "attempt " + std::to_string(attempt) + " ended with " + std::to_string(status) + "\n" + text("stderr");
+        strikes += status != 0;
+        ASSERT_TRUE(status == 0 || struck) << log;
+      }
+      ASSERT_EQ(status, 0) << log;
+      EXPECT_EQ(end_of(out()), expected) << "seed " << seed << "\n" << log;
+      EXPECT_EQ(facts(out()), expected_facts) << "seed " << seed << "\n" << log;
+      std::cout << "repeat " << repeat << ": " << strikes << " struck so far\n";
+    }
+  }
 };
 
 TEST_F(Killed, AtRandomMomentsARunEndsInTheBytesOfAnUnbrokenOne) {
-  const std::string path = long_spec(), whole = (folder_ / "whole").string();
-  const auto began = std::chrono::steady_clock::now();
-  ASSERT_EQ(run(command(path, whole)), 0) << text("stderr");
-  const auto took = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
-  const std::string expected = end_of(whole), expected_facts = facts(whole);
-  ASSERT_FALSE(expected.empty());
-  const unsigned seed = std::random_device{}();
-  std::mt19937 random(seed);
-  for (int repeat = 0; repeat < repeats(); ++repeat) {
-    fs::remove_all(out());
-    int kills = 0, status = -1;
-    for (int attempt = 0; attempt < 60 && status != 0; ++attempt) {
-      const pid_t child = start(command(path, out(), {"--resume", "auto"}));
-      if (kills < 4) {
-        std::this_thread::sleep_for(std::chrono::duration<double>(std::uniform_real_distribution<double>(0, took)(random)));
-        kill(child, SIGKILL);
-      }
-      status = finish(child);
-      kills += status == -SIGKILL;
-      ASSERT_TRUE(status == 0 || status == -SIGKILL) << "status " << status << ", seed " << seed << ": " << text("stderr");
-    }
-    ASSERT_EQ(status, 0) << "seed " << seed;
-    EXPECT_EQ(end_of(out()), expected) << "after " << kills << " kills, seed " << seed;
-    EXPECT_EQ(facts(out()), expected_facts) << "after " << kills << " kills, seed " << seed;
-  }
+  expect_unbroken_bytes({}, [](pid_t program, std::mt19937&) { kill(program, SIGKILL); });
+}
+
+TEST_F(Killed, ARandomRankAtARandomMomentARunOfProcessesEndsInTheBytesOfAnUnbrokenOne) {
+  setenv("GLOO_SOCKET_IFNAME", "lo", 1);
+  expect_unbroken_bytes({"--processes", "2", "--set", "train.peer_timeout=20"}, [](pid_t launcher, std::mt19937& random) {
+    std::ifstream in("/proc/" + std::to_string(launcher) + "/task/" + std::to_string(launcher) + "/children");
+    std::vector<pid_t> ranks;
+    for (pid_t rank; in >> rank;) ranks.push_back(rank);
+    if (!ranks.empty()) kill(ranks[random() % ranks.size()], SIGKILL);
+  });
 }
 
 TEST_F(Killed, ByTheSignalOfASchedulerItGoesOnFromWhereItStopped) {
