@@ -73,7 +73,10 @@ std::string header_of(std::span<const TensorView> tensors, const std::vector<std
     out += quoted(t.name) + ":{\"dtype\":\"";
     out += name_of(t.type);
     out += "\",\"shape\":[";
-    for (std::size_t d = 0; d < t.shape.size(); ++d) out += (d ? "," : "") + std::to_string(t.shape[d]);
+    for (std::size_t d = 0; d < t.shape.size(); ++d) {
+      if (d) out += ',';
+      out += std::to_string(t.shape[d]);
+    }
     out += "],\"data_offsets\":[" + std::to_string(offset) + ',' + std::to_string(offset + t.bytes.size()) + "]}";
     offset += t.bytes.size();
   }
