@@ -180,53 +180,95 @@ int bench_loader_command(const SpecArguments& arguments, const Context& context)
   return 0;
 }
 
+namespace {
+
+/// What one step takes where ranks wait for one another: the first rank's times, the images of all.
+struct StepBench {
+  std::vector<train::StepBenchmark> ranks;
+  std::uint64_t parameters = 0;
+  std::string device;
+  std::size_t batches = 0;
+  double images_per_second() const {
+    double sum = 0;
+    for (const auto& r : ranks) sum += r.images_per_second;
+    return sum;
+  }
+};
+
+Json to_json(const StepBench& b, const Spec& spec, const SpecArguments& arguments, const RankShape& shape, const Context& context) {
+  const train::StepBenchmark& first = b.ranks[0];
+  return {{"images_per_second", b.images_per_second()},
+          {"step_seconds", first.step_seconds},
+          {"steps", first.steps},
+          {"seconds", first.seconds},
+          {"batch", global_batch(spec.data, shape)},
+          {"ranks", shape.size},
+          {"phases", millrace::to_json(first.phases)},
+          {"reduce_hidden_seconds", first.reduce_hidden_seconds},
+          {"device", b.device},
+          {"parameters", b.parameters},
+          {"spec", arguments.spec},
+          {"spec_digest", digest_of(spec)},
+          {"commit", build_commit()},
+          {"host", millrace::to_json(context.host)},
+          {"notes", spec.warnings}};
+}
+
+void print(const StepBench& b, const Spec& spec, const RankShape& shape) {
+  const train::StepBenchmark& first = b.ranks[0];
+  const std::string ranks = shape.size == 1 ? "" : std::to_string(shape.size) + " ranks, each ";
+  std::printf("%s images/s on %s resident batches of %llu; a step takes %s us (median of %s) on %s%s\n\n", grouped(b.images_per_second()).c_str(),
+              std::to_string(b.batches).c_str(), static_cast<unsigned long long>(global_batch(spec.data, shape)),
+              significant(first.step_seconds * 1e6, 4).c_str(), grouped(double(first.steps)).c_str(), ranks.c_str(), b.device.c_str());
+  Table table({"phase", "us a step", "%"});
+  const auto row = [&](const std::string& name, double value) {
+    table.add({name, significant(value / double(std::max<std::uint64_t>(1, first.steps)) * 1e6, 3), fixed(100 * value / first.phases.sum(), 1)});
+  };
+  const Json phases = millrace::to_json(first.phases);
+  for (const auto& [name, value] : phases.items()) row(name, value);
+  if (shape.size > 1) row("reduce, hidden", first.reduce_hidden_seconds);
+  std::printf("%s", table.text().c_str());
+}
+
+}  // namespace
+
 int bench_step_command(const SpecArguments& arguments, const Context& context) {
   const Spec spec = read_spec(arguments, context);
   SourceShelf sources([&](const std::string& text) { context.out.warning(text); });
   const Source& source = sources.train(spec.data);
-  check_batch(spec, source);
+  const train::Api& api = train::load();
+  const Ranks ranks = local_ranks(spec, api);
+  const RankShape shape = ranks.shape();
+  check_batch(spec, source, shape);
   const auto recipe = make_recipe(spec, source.info(), false);
-  const auto trainer = train::load().make_trainer(trainer_options(spec, source.info(), recipe->format()));
+  StepBench bench;
+  bench.ranks.resize(static_cast<std::size_t>(shape.local));
   // Real batches, all leased at once: as many slots as batches.
-  LoaderOptions options = loader_options(spec);
+  LoaderOptions options = loader_options(spec, shape);
   options.workers = std::max(1, options.workers);
   options.prefetch = kResidentBatches;
   options.drop_last = true;
   options.batches = kResidentBatches;
   Loader loader(source, *recipe, options);
   std::stop_callback stopper(context.stop, [&] { loader.request_stop(); });
-  std::vector<Batch> resident;
-  while (auto batch = loader.stream().next()) resident.push_back(std::move(*batch));
+  std::vector<std::vector<Batch>> resident(bench.ranks.size());
+  for (std::size_t r = 0; r < resident.size(); ++r)
+    while (auto batch = loader.stream(static_cast<int>(r)).next()) resident[r].push_back(std::move(*batch));
   if (context.stop.stop_requested()) return 0;
-  const train::StepBenchmark bench = trainer->bench_step(resident, arguments.seconds, context.stop);
+  bench.batches = resident[0].size();
+  RankThreads threads(ranks);
+  threads.run([&](std::size_t r) {
+    const auto trainer = api.make_trainer(rank_options(spec, source.info(), recipe->format(), ranks, r, context.host));
+    bench.ranks[r] = trainer->bench_step(resident[r], arguments.seconds, context.stop);
+    if (r > 0) return;
+    bench.parameters = trainer->parameters();
+    bench.device = trainer->device();
+  });
   if (context.stop.stop_requested()) return 0;
-  if (arguments.json) {
-    const Json out = {{"images_per_second", bench.images_per_second},
-                      {"step_seconds", bench.step_seconds},
-                      {"steps", bench.steps},
-                      {"seconds", bench.seconds},
-                      {"batch", spec.data.batch},
-                      {"phases", to_json(bench.phases)},
-                      {"device", trainer->device()},
-                      {"parameters", trainer->parameters()},
-                      {"spec", arguments.spec},
-                      {"spec_digest", digest_of(spec)},
-                      {"commit", build_commit()},
-                      {"host", to_json(context.host)},
-                      {"notes", spec.warnings}};
-    std::printf("%s\n", out.dump().c_str());
-    return 0;
-  }
-  std::printf("%s images/s on %s resident batches of %llu; a step takes %s us (median of %s) on %s\n\n",
-              grouped(bench.images_per_second).c_str(), std::to_string(resident.size()).c_str(),
-              static_cast<unsigned long long>(spec.data.batch), significant(bench.step_seconds * 1e6, 4).c_str(),
-              grouped(double(bench.steps)).c_str(), trainer->device().c_str());
-  Table table({"phase", "us a step", "%"});
-  const Json phases = to_json(bench.phases);
-  for (const auto& [name, value] : phases.items())
-    table.add({name, significant(value.get<double>() / double(std::max<std::uint64_t>(1, bench.steps)) * 1e6, 3),
-               fixed(100 * value.get<double>() / bench.phases.sum(), 1)});
-  std::printf("%s", table.text().c_str());
+  if (arguments.json)
+    std::printf("%s\n", to_json(bench, spec, arguments, shape, context).dump().c_str());
+  else
+    print(bench, spec, shape);
   return 0;
 }
 

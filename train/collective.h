@@ -1,0 +1,24 @@
+#pragma once
+#include "train/api.h"
+#include "train/torch_headers.h"
+
+namespace millrace::train {
+
+/// What a trainer needs of the other ranks: sums and copies of tensors, beside World's small words. Calls are made by all ranks
+/// in the same order and with equal sizes.
+/// Memory:  dense float32 or float64 tensors, on the host (local, gloo) or on the rank's GPU (nccl, on the current stream, where the
+///          call returns before the sum is there).
+/// Threads: one caller at a time a rank; abort from any thread.
+/// Errors:  Error(communication) that names the rank at fault, once a peer is gone, has aborted or has been silent for longer
+///          than the time-out; every later call throws the same.
+class Collective : public World {
+ public:
+  virtual bool on_gpu() const = 0;
+  virtual void all_reduce_sum(at::Tensor values) = 0;       ///< In place; the same bits on every rank.
+  virtual void broadcast(at::Tensor values, int root) = 0;  ///< In place.
+  /// A second way between the same ranks, with an order of calls and a caller of its own: for sums within forward and backward
+  /// (SyncBN) while gradients travel on the first. Null: there is none, and gradients are reduced after backward where it is needed.
+  virtual std::shared_ptr<Collective> second() { return nullptr; }
+};
+
+}  // namespace millrace::train
