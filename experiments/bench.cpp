@@ -190,14 +190,14 @@ Json to_json(const StepBench& b, const Spec& spec, const SpecArguments& argument
           {"seconds", first.seconds},
           {"batch", global_batch(spec.data, shape)},
           {"ranks", shape.size},
-          {"phases", to_json(first.phases)},
+          {"phases", millrace::to_json(first.phases)},
           {"reduce_hidden_seconds", first.reduce_hidden_seconds},
           {"device", b.device},
           {"parameters", b.parameters},
           {"spec", arguments.spec},
           {"spec_digest", digest_of(spec)},
           {"commit", build_commit()},
-          {"host", to_json(context.host)},
+          {"host", millrace::to_json(context.host)},
           {"notes", spec.warnings}};
 }
 
@@ -211,7 +211,7 @@ void print(const StepBench& b, const Spec& spec, const RankShape& shape) {
   const auto row = [&](const std::string& name, double value) {
     table.add({name, significant(value / double(std::max<std::uint64_t>(1, first.steps)) * 1e6, 3), fixed(100 * value / first.phases.sum(), 1)});
   };
-  const Json phases = to_json(first.phases);
+  const Json phases = millrace::to_json(first.phases);
   for (const auto& [name, value] : phases.items()) row(name, value);
   if (shape.size > 1) row("reduce, hidden", first.reduce_hidden_seconds);
   std::printf("%s", table.text().c_str());

@@ -121,7 +121,8 @@ Length length_of(const Spec& spec, const Source& source, const RankShape& ranks)
 std::string rank_batch_text(std::uint64_t batch, int ranks) {
   const std::uint64_t size = static_cast<std::uint64_t>(ranks), least = batch / size, more = batch % size;
   if (more == 0) return std::to_string(least);
-  return std::to_string(least + 1) + " on ranks 0-" + std::to_string(more - 1) + " and " + std::to_string(least) + " on the others";
+  const std::string ranks_text = more == 1 ? "rank 0" : "ranks 0-" + std::to_string(more - 1);
+  return std::to_string(least + 1) + " on " + ranks_text + " and " + std::to_string(least) + " on the others";
 }
 
 void print_start(const Spec& spec, const Source& source, const Crew& crew, const Loader& loader, const Length& length, Reporter& out) {
