@@ -43,7 +43,7 @@ struct SyncBatchNorm : torch::autograd::Function<SyncBatchNorm> {
                             const at::Tensor& var, double count, double eps, std::shared_ptr<NormSync> sync) {
     context->save_for_backward({x, weight, mean, (var + eps).rsqrt()});
     context->saved_data["count"] = count;
-    context->saved_data["sync"] = c10::make_intrusive<Holder>(std::move(sync));
+    context->saved_data["sync"] = c10::IValue::make_capsule(c10::make_intrusive<Holder>(std::move(sync)));
     return at::batch_norm(x, weight, bias, mean, var, /*training=*/false, /*momentum=*/0, eps, /*cudnn_enabled=*/false);
   }
   static variable_list backward(AutogradContext* context, variable_list gradients) {

@@ -67,7 +67,10 @@ struct EngineTrainer::Epoch {
   std::exception_ptr failure;  ///< Of this rank, until all know of it.
   Phase doing = Phase::wait;
 
-  std::string place() const { return "epoch " + std::to_string(result.epoch + 1) + ", step " + std::to_string(result.steps + step_batches + 1); }
+  /// Of the batch that lies `beyond` those which this step has used.
+  std::string place(std::uint64_t beyond) const {
+    return "epoch " + std::to_string(result.epoch + 1) + ", step " + std::to_string(std::max(result.steps + 1, result.steps + step_batches + beyond));
+  }
 };
 
 namespace {
@@ -161,7 +164,7 @@ void EngineTrainer::gather_batches(Epoch& epoch, Tally& mine) {
 void EngineTrainer::end_where_needed(const Epoch& epoch, const Tally& all) {
   const bool nonfinite = all.nonfinite > 0 && stop_at_nonfinite_;
   if (all.failed == 0 && !nonfinite) return;
-  const std::string where = epoch.place() + ", " + name_of(epoch.doing) + ": ";
+  const std::string where = epoch.place(1) + ", " + name_of(epoch.doing) + ": ";
   const Error not_finite(ErrorKind::data, "epoch " + std::to_string(epoch.result.epoch + 1) + ", step " + std::to_string(epoch.result.steps + 1) +
                                               ", forward: the loss is not finite",
                          "a smaller train.lr is the usual remedy; train.on_nonfinite = \"go-on\" trains on");
@@ -229,7 +232,7 @@ EpochResult EngineTrainer::train_epoch(BatchStream& stream, std::stop_token stop
         all = engine_->conclude(mine);
       } catch (const Error& e) {
         if (e.kind() != ErrorKind::communication) throw;
-        throw Error(e.kind(), std::string(e.what()) + " (seen by rank " + std::to_string(world_->rank()) + ", " + epoch.place() + ", reduce)", e.hint());
+        throw Error(e.kind(), std::string(e.what()) + " (seen by rank " + std::to_string(world_->rank()) + ", " + epoch.place(0) + ", reduce)", e.hint());
       }
       agreed = all.failed > 0 || all.nonfinite > 0;
       end_where_needed(epoch, all);
