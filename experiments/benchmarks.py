@@ -1,7 +1,7 @@
 """Measures Millrace's benchmarks, interleaved with the peers' where their scripts are there; prints a table of medians.
 
 usage: benchmarks.py spine|pixels [--program build/release/millrace] [--repeats 3] [--seconds 3] [--out FILE.jsonl]
-                     [--peers DIR] [--torch PYTHON]
+                     [--peers DIR] [--torch PYTHON] [--only TEXT,...]
 
 All configurations run once, then all again, each in a fresh process; every run is one JSON line in --out, and the table covers the
 lines of this call. --peers: a folder with `one.sh PEER TASK WORKERS SECONDS` that prints a JSON line with images_per_s. --torch: a
@@ -25,6 +25,7 @@ parser.add_argument("--repeats", type=int, default=3)
 parser.add_argument("--seconds", type=float, default=3)
 parser.add_argument("--out", default="")
 parser.add_argument("--peers", default="")
+parser.add_argument("--only", default="", help="keep the cases whose name contains one of these, comma-separated")
 parser.add_argument("--torch", default=os.path.join(ROOT, ".venv", "bin", "python"))
 args = parser.parse_args()
 
@@ -131,9 +132,11 @@ if args.peers:
         pixels[f"  FFCV rrc at 500q90, {workers}"] = peer("ffcv", "rrc", workers, "imagenet-500q90")
     pixels["  timm cifar224_rrc, 2"] = peer("timm", "cifar224_rrc", 2)
 
+wanted = [part for part in args.only.split(",") if part]
+cases = {name: run for name, run in suites[args.suite].items() if not wanted or any(part in name for part in wanted)}
 found = {}
 for repetition in range(args.repeats):
-    for name, run in suites[args.suite].items():
+    for name, run in cases.items():
         result = run()
         record = {"suite": args.suite, "case": name.strip(), "repetition": repetition, "at": datetime.datetime.now().isoformat(timespec="seconds"), **result}
         found.setdefault(name, []).append(record)
