@@ -63,7 +63,7 @@ TEST(RanksAreOneRun, SetsThatNeitherTheBatchNorTheRanksDivide) {
     }
 }
 
-TEST(RanksAreOneRun, ABatchOfFewerRowsThanRanks) { expect_equal_to_one_rank({.samples = 11, .batch = 2, .epochs = 2}, {4}); }
+TEST(RanksAreOneRun, ATailOfOneRowOnFourRanks) { expect_equal_to_one_rank({.samples = 9, .batch = 4, .epochs = 4}, {2, 4}); }
 
 TEST(RanksAreOneRun, SkippedSamplesLeaveRanksWithUnequalRows) {
   Training training{.samples = 200, .batch = 32, .epochs = 2};

@@ -98,6 +98,8 @@ TEST_F(RanksProgram, WhatCannotBeIsStatus2) {
     EXPECT_THAT(text("stderr"), HasSubstr(message));
   }
   EXPECT_EQ(run({"train", spec(kToy), "--ranks", "300"}), 2);
+  EXPECT_EQ(run({"train", spec(kToy), "--out", out(), "--ranks", "4", "--set", "data.batch=2"}), 2);
+  EXPECT_THAT(text("stderr"), HasSubstr("a global batch of 2 rows cannot be dealt to 4 ranks"));
 }
 
 }  // namespace
