@@ -18,8 +18,10 @@ namespace {
 
 constexpr std::uint32_t kAborted = 1, kLeft = 2, kMeeting = 4;
 
-/// Longer than two ranks' steps of a small model lie apart, shorter than a time slice.
-constexpr auto kSpin = std::chrono::microseconds(100);
+/// How long to wait awake: first without a system call, then giving way to whoever wants the core. Longer together than two ranks' steps of a
+/// small model lie apart. Giving way matters: a rank that slept is often woken on the core of the one that woke it, and would wait there
+/// for the other to stop waiting for it, while ranks that stay runnable are soon given a core each.
+constexpr auto kSpin = std::chrono::microseconds(5), kGiveWay = std::chrono::microseconds(300);
 
 int cores() {
   cpu_set_t mask;
@@ -101,6 +103,10 @@ void LocalGroup::await(int rank, int other, std::uint32_t meeting) {
       if (settled(place.word.load(std::memory_order_acquire))) return;
       __builtin_ia32_pause();
     }
+  while (SteadyClock::now() - began < kGiveWay) {
+    if (settled(place.word.load(std::memory_order_acquire))) return;
+    sched_yield();
+  }
   place.sleepers.fetch_add(1); // Sequentially consistent with the arrival: one of the two sees the other.
   try {
     for (std::uint32_t word = place.word.load(); !settled(word); word = place.word.load()) {

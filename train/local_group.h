@@ -13,7 +13,7 @@ namespace millrace::train {
 /// Where the rank threads of one process meet: sums in rank order, copies, words. All ranks make the same calls in the same order.
 /// A call is a meeting or two: each rank says where its values lie, sums one slice over all ranks in rank order and writes it to all of
 /// them (in place: no buffer but the callers'), and leaves when all have. So sums have the same bits on every rank and in every run.
-/// Who waits spins for some microseconds where each rank can have a core, and then sleeps.
+/// Who waits spins for some microseconds where each rank can have a core, then gives way to others, then sleeps.
 /// Threads: one caller a rank; abort and leave from any. No LibTorch and no TBB here, so that the thread sanitizer can judge it.
 /// Errors:  Error(communication) that names the rank at fault: one that left, aborted, asked for something else, or has been silent
 ///          for longer than the time-out. The first cause ends the group; every later call throws it.

@@ -58,14 +58,15 @@ class LeNet final : public Net {
   torch::nn::Linear fc1_, fc2_, fc3_;
 };
 
-/// The smallest net with BatchNorm: conv 3x3 to 8 without bias, BatchNorm, ReLU and pooling, Linear.
+/// The smallest net with BatchNorm: conv 3x3 to 8 without bias, BatchNorm, SiLU, mean pooling, Linear. Smooth, so that two runs which
+/// round differently stay together: where a ReLU or a maximum flips, torch's own differ by 1e-4 after 20 steps.
 class ToyNorm final : public Net {
  public:
   explicit ToyNorm(const TrainOptions& options)
       : conv_(register_module("conv", torch::nn::Conv2d(torch::nn::Conv2dOptions(options.input.channels, 8, 3).padding(1).bias(false)))),
         norm_(register_module("norm", BatchNorm(8))),
         scores_(register_module("scores", torch::nn::Linear(8 * (options.input.height / 2) * (options.input.width / 2), options.classes))) {}
-  at::Tensor forward(at::Tensor x) override { return scores_(relu_pool2x2(norm_(conv_(x))).flatten(1)); }
+  at::Tensor forward(at::Tensor x) override { return scores_(at::avg_pool2d(at::silu(norm_(conv_(x))), {2, 2}).flatten(1)); }
 
  private:
   torch::nn::Conv2d conv_;

@@ -70,10 +70,11 @@ TEST_F(RanksProgram, DataParallelIsOneRankWithReplicas) {
 }
 
 TEST_F(RanksProgram, ALossThatIsNotFiniteEndsAllWithStatus3AndOneLine) {
-  EXPECT_EQ(run({"train", spec(kToy), "--out", out(), "--ranks", "2", "--set", "train.lr=1e6", "--set", "train.epochs=20"}), 3);
+  EXPECT_EQ(run({"train", spec(kToy), "--out", out(), "--ranks", "2", "--set", "train.lr=1e6", "--set", "train.weight_decay=1e6"}), 3);
   EXPECT_THAT(text("stderr"), HasSubstr("forward: the loss is not finite"));
   EXPECT_THAT(read_records(out()).back()["outcome"], "failed");
-  EXPECT_EQ(run({"train", spec(kToy), "--out", out(), "--ranks", "2", "--set", "train.lr=1e6", "--set", "train.on_nonfinite=go-on"}), 0) << text("stderr");
+  EXPECT_EQ(run({"train", spec(kToy), "--out", out(), "--ranks", "2", "--set", "train.lr=1e6", "--set",
+                 "train.weight_decay=1e6", "--set", "train.on_nonfinite=go-on"}), 0) << text("stderr");
 }
 
 TEST_F(RanksProgram, StopTogetherOnASignal) {
@@ -88,7 +89,7 @@ TEST_F(RanksProgram, StopTogetherOnASignal) {
 TEST_F(RanksProgram, AStudyCanSweepRanks) {
   const std::string file = spec(std::string(kToy) + "evaluate_every = 0\n[study]\naxes = { \"train.ranks\" = [1, 2] }\n");
   ASSERT_EQ(run({"study", file, "--out", out()}), 0) << text("stderr");
-  EXPECT_THAT(text("stdout"), HasSubstr("train.ranks"));
+  EXPECT_THAT(text("stdout"), HasSubstr("ranks  runs"));
 }
 
 TEST_F(RanksProgram, WhatCannotBeIsStatus2) {
@@ -98,6 +99,8 @@ TEST_F(RanksProgram, WhatCannotBeIsStatus2) {
     EXPECT_THAT(text("stderr"), HasSubstr(message));
   }
   EXPECT_EQ(run({"train", spec(kToy), "--ranks", "300"}), 2);
+  EXPECT_EQ(run({"train", spec(kToy), "--out", out(), "--ranks", "4", "--set", "data.batch=2"}), 2);
+  EXPECT_THAT(text("stderr"), HasSubstr("a global batch of 2 rows cannot be dealt to 4 ranks"));
 }
 
 }  // namespace
