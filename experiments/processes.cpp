@@ -3,9 +3,9 @@
 #include <arpa/inet.h>
 #include <poll.h>
 #include <sys/eventfd.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -110,7 +110,8 @@ class Child {
       execve("/proc/self/exe", arguments.get(), environment.get());
       _exit(127);
     }
-    handle_ = Descriptor(pidfd_open(pid_, 0));
+    // glibc 2.36 declares its functions for C alone.
+    handle_ = Descriptor(static_cast<int>(syscall(SYS_pidfd_open, pid_, 0)));
     if (handle_.fd < 0) no("handle of a process");
   }
   Child(Child&& other) noexcept : rank_(other.rank_), pid_(std::exchange(other.pid_, -1)), handle_(std::move(other.handle_)) {}
@@ -122,7 +123,7 @@ class Child {
   }
   int rank() const { return rank_; }
   int fd() const { return handle_.fd; }
-  void signal(int number) const { pidfd_send_signal(handle_.fd, number, nullptr, 0); }
+  void signal(int number) const { syscall(SYS_pidfd_send_signal, handle_.fd, number, nullptr, 0); }
   int collect() {
     int status = 0;
     while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
