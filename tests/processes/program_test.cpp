@@ -127,7 +127,7 @@ TEST_F(RanksOfTheProgram, ASignalStopsAllOfThem) {
 
 TEST_F(RanksOfTheProgram, AnErrorInTheSpecIsSaidOnce) {
   EXPECT_EQ(run({"train", small("lrr = 1\n"), "--processes", "4"}), 2);
-  EXPECT_THAT(text("stderr"), HasSubstr("'lrr'"));
+  EXPECT_THAT(text("stderr"), HasSubstr("unknown key 'train.lrr'"));
   EXPECT_EQ(text("stderr").find("millrace: "), text("stderr").rfind("millrace: "));
 }
 
