@@ -82,13 +82,15 @@ struct TrainOptions {
   int classes = 10;
   RowFormat input;                   ///< As the loader delivers it. u8 rows are normalised on the device with mean and std.
   std::vector<double> mean, std;     ///< For u8 input; empty: v / 255.
+  std::string weights;               ///< A safetensors file to start from (train/weights.h); empty: drawn from the seed.
+  bool fresh_head = false;           ///< Its classifier is left out.
   std::string optimizer = "sgd";     ///< sgd, adam, adamw, novograd.
   double lr = 0.01, momentum = 0.9, weight_decay = 0, beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
   bool nesterov = false;
   bool grad_averaging = true;        ///< Of novograd, whose usual betas are 0.95 and 0.
   ScheduleOptions schedule;
   LrScaling lr_scaling = LrScaling::none;
-  std::uint64_t batch = 1, base_batch = 32; ///< Rows a rank and step, as planned; the global batch that lr was meant for.
+  std::uint64_t global_batch = 32, base_batch = 32; ///< Rows an update, as planned; those that lr was meant for.
   double clip_norm = 0;              ///< The mean gradient is shortened to this L2 norm; 0: never.
   double label_smoothing = 0;        ///< In training; evaluation scores plain labels.
   std::string device = "auto";       ///< cpu, cuda, cuda:N; auto: cuda where there is one.

@@ -10,6 +10,7 @@
 #include "train/batch_norm.h"
 #include "train/models/models.h"
 #include "train/relu_pool.h"
+#include "train/weights.h"
 
 namespace millrace::train {
 namespace {
@@ -113,6 +114,7 @@ std::shared_ptr<Net> make_net(const TrainOptions& options, at::Device where) {
       at::Generator generator = at::detail::getDefaultCPUGenerator();
       generator.set_current_seed(options.seed);
       const std::shared_ptr<Net> net = entry.make(options);
+      if (!options.weights.empty()) load_weights(*net, options.weights, options.fresh_head);
       return channels_last(options, entry, where) ? in_channels_last(net) : net;
     }
     known.append(", ").append(entry.name);

@@ -123,7 +123,7 @@ Optimizer::Optimizer(const TrainOptions& options, const FlatParameters& paramete
   const at::Tensor& like = weights_[0];
   divisor_ = at::ones({}, like.options());
   if (options.precision == Precision::fp16 || options.precision == Precision::fp16_unscaled)
-    scaler_.emplace(like.device(), static_cast<double>(options.batch), options.precision == Precision::fp16);
+    scaler_.emplace(like.device(), static_cast<double>(options.global_batch) / (options.world ? options.world->size() : 1), options.precision == Precision::fp16);
   if (kind_ == Kind::sgd) {
     require(options.momentum >= 0 && options.momentum < 1, "momentum", options.momentum);
     if (options.nesterov && options.momentum == 0) throw Error(ErrorKind::usage, "train.nesterov needs a momentum above 0");

@@ -48,10 +48,10 @@ Schedule::Schedule(const TrainOptions& options) : options_(options.schedule) {
           "30 and 0.1 are usual");
   require(o.kind != ScheduleKind::one_cycle || o.warmup_epochs == 0, "warmup_epochs with schedule = \"one-cycle\"",
           "one-cycle begins with a warm-up of its own");
-  require(options.lr_scaling == LrScaling::none || (options.batch >= 1 && options.base_batch >= 1),
+  require(options.lr_scaling == LrScaling::none || (options.global_batch >= 1 && options.base_batch >= 1),
           "lr_scaling needs the batch and base_batch", "");
   warmup_start_ = o.warmup_start > 0 ? o.warmup_start : 1.0 / ranks;
-  base_ = options.lr * batch_factor(options.lr_scaling, static_cast<double>(options.batch) * ranks, static_cast<double>(options.base_batch));
+  base_ = options.lr * batch_factor(options.lr_scaling, static_cast<double>(options.global_batch), static_cast<double>(options.base_batch));
 }
 
 /// Of the step or epoch `now` of `end`, without warm-up.

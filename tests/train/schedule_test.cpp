@@ -61,7 +61,7 @@ TEST(Schedule, ScalesWithTheGlobalBatch) {
   for (const auto& [batch, linear, root] : {std::tuple{128u, .04, .02}, {512u, .16, .04}, {1024u, .32, .0565685}}) {
     train::TrainOptions options = options_for("toy");
     options.lr = 0.01;
-    options.batch = batch;
+    options.global_batch = batch;
     EXPECT_EQ(Schedule(options).base(), 0.01);
     options.lr_scaling = LrScaling::linear;
     EXPECT_NEAR(Schedule(options).base(), linear, 1e-12);

@@ -103,6 +103,7 @@ class MobileNetV3Small final : public Net {
  public:
   explicit MobileNetV3Small(const TrainOptions& options)
       : conv_stem_(register_module("conv_stem", convolution(options.input.channels, kStem, 3, 2))), bn1_(register_module("bn1", BatchNorm(kStem))) {
+    { SqueezeExcite tried(8, 8); } // timm tries its gate on 8 channels here, which draws.
     const auto stages = register_module("blocks", std::make_shared<torch::nn::Module>());
     std::shared_ptr<torch::nn::Module> stage;
     for (std::size_t i = 0; i < kBlocks.size(); ++i) {
