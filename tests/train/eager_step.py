@@ -61,11 +61,11 @@ def step(x, y):
 wall, cpu = [], []
 end = time.perf_counter() + args.seconds * 1.2
 while time.perf_counter() < end:
-    for x, y in resident:
-        c, w = time.thread_time(), time.perf_counter()
-        step(x, y)
-        wall.append(time.perf_counter() - w)
-        cpu.append(time.thread_time() - c)
+    x, y = resident[len(wall) % len(resident)]
+    c, w = time.thread_time(), time.perf_counter()
+    step(x, y)
+    wall.append(time.perf_counter() - w)
+    cpu.append(time.thread_time() - c)
 warm = max(1, len(wall) // 6) if len(wall) > 1 else 0
 wall, cpu = sorted(wall[warm:]), sorted(cpu[warm:])
 median = wall[len(wall) // 2]
