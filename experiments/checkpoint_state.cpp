@@ -166,9 +166,12 @@ std::vector<std::string> check_same_run(const CheckpointState& state, const Spec
   };
   std::vector<std::string> changed;
   const Json mine = to_json(spec);
+  const train::ScheduleKind schedule = spec.train.options.schedule.kind;
+  const bool rate_ends_with_run = schedule == train::ScheduleKind::cosine || schedule == train::ScheduleKind::one_cycle;
   for (const char* table : {"data", "loader", "train"})
     compare(table, mine.value(table, Json()), state.spec.value(table, Json()), [&](const std::string& key, const Json& a, const Json& b) {
-      if (!free_keys().contains(key)) other(key, a, b);
+      const bool is_length = key == "train.epochs" || key == "train.steps";
+      if (!free_keys().contains(key) || (is_length && rate_ends_with_run)) other(key, a, b);
       changed.push_back(key + " " + text_of(a) + " (was " + text_of(b) + ")");
     });
   if (mine.value("augment", Json()) != state.spec.value("augment", Json()))

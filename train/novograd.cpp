@@ -13,12 +13,10 @@ NovoGrad::NovoGrad(const TrainOptions& options, const FlatParameters& parameters
       weights_(parameters.weights()),
       momentum_(at::zeros_like(weights_)),
       squares_(at::zeros({static_cast<std::int64_t>(parameters.parameters().size())}, weights_.options())) {
-  const std::int64_t origin = parameters.gradients().storage_offset();
-  for (const at::Tensor& parameter : parameters.parameters()) {
-    const at::Tensor& gradient = parameter.grad();
-    const std::int64_t offset = gradient.storage_offset() - origin;
-    gradients_.push_back(parameters.gradients().narrow(0, offset, gradient.numel()));
-    momenta_.push_back(momentum_.narrow(0, offset, gradient.numel()));
+  for (std::size_t i = 0; i < parameters.parameters().size(); ++i) {
+    const std::int64_t offset = parameters.offset(i), elements = parameters.parameters()[i].numel();
+    gradients_.push_back(parameters.gradients().narrow(0, offset, elements));
+    momenta_.push_back(momentum_.narrow(0, offset, elements));
   }
 }
 
