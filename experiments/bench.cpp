@@ -258,7 +258,7 @@ int bench_step_command(const SpecArguments& arguments, const Context& context) {
   bench.batches = resident[0].size();
   RankThreads threads(ranks);
   threads.run([&](std::size_t r) {
-    const auto trainer = api.make_trainer(rank_options(spec, source.info(), recipe->format(), ranks, r, context.host));
+    const auto trainer = api.make_trainer(rank_options(spec, source, recipe->format(), ranks, r, context.host));
     bench.ranks[r] = trainer->bench_step(resident[r], arguments.seconds, context.stop);
     if (r > 0) return;
     bench.parameters = trainer->parameters();

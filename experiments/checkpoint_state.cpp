@@ -80,6 +80,7 @@ void EpochSums::add(const train::EpochResult& part) {
   r.loss = r.images ? r.loss_sum / static_cast<double>(r.images) : 0;
   r.digest += part.digest;
   r.weights_norm = part.weights_norm;
+  r.lr = part.lr;
 }
 
 Json EpochSums::to_json() const {
@@ -93,6 +94,7 @@ Json EpochSums::to_json() const {
           {"phases", millrace::to_json(r.phases)},
           {"complete", r.complete},
           {"weights_norm", finite(r.weights_norm)},
+          {"lr", r.lr},
           {"checkpoint_seconds", checkpoint_seconds}};
 }
 
@@ -110,6 +112,7 @@ EpochSums EpochSums::from_json(const Json& json, std::uint32_t epoch) {
   out.checkpoint_seconds = number(json, "checkpoint_seconds");
   r.complete = json.at("complete").get<bool>();
   r.weights_norm = number(json, "weights_norm");
+  r.lr = number(json, "lr");
   r.loss = r.images ? r.loss_sum / static_cast<double>(r.images) : 0;
   out.resumed_after = r.steps;
   return out;
@@ -163,9 +166,12 @@ std::vector<std::string> check_same_run(const CheckpointState& state, const Spec
   };
   std::vector<std::string> changed;
   const Json mine = to_json(spec);
+  const train::ScheduleKind schedule = spec.train.options.schedule.kind;
+  const bool rate_ends_with_run = schedule == train::ScheduleKind::cosine || schedule == train::ScheduleKind::one_cycle;
   for (const char* table : {"data", "loader", "train"})
     compare(table, mine.value(table, Json()), state.spec.value(table, Json()), [&](const std::string& key, const Json& a, const Json& b) {
-      if (!free_keys().contains(key)) other(key, a, b);
+      const bool is_length = key == "train.epochs" || key == "train.steps";
+      if (!free_keys().contains(key) || (is_length && rate_ends_with_run)) other(key, a, b);
       changed.push_back(key + " " + text_of(a) + " (was " + text_of(b) + ")");
     });
   if (mine.value("augment", Json()) != state.spec.value("augment", Json()))

@@ -62,11 +62,35 @@ void visit(Keys& keys, LoaderSpec& s) {
 }
 
 void betas(Keys& keys, train::TrainOptions& o) {
+  if (keys.reading() && o.optimizer == "novograd") o.beta1 = 0.95, o.beta2 = 0;
   std::vector<double> v{o.beta1, o.beta2};
   keys.numbers("betas", v, {2}, 0, 1);
   if (v[0] >= 1 || v[1] >= 1) keys.refuse("betas", "expected numbers below 1", "Adam's averages forget nothing at 1");
   o.beta1 = v[0];
   o.beta2 = v[1];
+}
+
+void schedule(Keys& keys, TrainSpec& s) {
+  train::TrainOptions& o = s.options;
+  train::ScheduleOptions& t = o.schedule;
+  using Kind = train::ScheduleKind;
+  keys.choice<Kind>("schedule", t.kind, {{"constant", Kind::constant}, {"cosine", Kind::cosine}, {"step", Kind::step}, {"one-cycle", Kind::one_cycle}});
+  keys.choice<bool>("schedule_every", t.every_step, {{"epoch", false}, {"step", true}});
+  keys.number("warmup_epochs", t.warmup_epochs, 0, 1e6);
+  if (t.kind == Kind::one_cycle && t.warmup_epochs > 0)
+    keys.refuse("warmup_epochs", "one-cycle begins with a warm-up of its own", "leave warmup_epochs out");
+  keys.number("warmup_start", t.warmup_start, 0, 1);
+  keys.number("step_epochs", t.step_epochs, 1, 1e6);
+  keys.number("step_factor", t.step_factor, 1e-9, 1e3);
+  keys.choice<train::LrScaling>(
+      "lr_scaling", o.lr_scaling,
+      {{"none", train::LrScaling::none}, {"linear", train::LrScaling::linear}, {"sqrt", train::LrScaling::square_root}});
+  keys.whole("base_batch", o.base_batch, 1, 1 << 24);
+  keys.number("clip_norm", o.clip_norm, 0, 1e9);
+  keys.number("label_smoothing", o.label_smoothing, 0, 1);
+  if (o.label_smoothing >= 1) keys.refuse("label_smoothing", "expected a number below 1", "0.1 is usual");
+  keys.number("target_accuracy", s.target_accuracy, 0, 1);
+  keys.whole("patience", s.patience, 1, 1000);
 }
 
 bool is_device(const std::string& name) {
@@ -95,15 +119,20 @@ void ranks(Keys& keys, TrainSpec& s) {
 
 void visit(Keys& keys, TrainSpec& s) {
   train::TrainOptions& o = s.options;
-  keys.text("model", o.model, {"toy", "toy-norm", "lenet", "sleep"});
+  keys.text("model", o.model, {"toy", "toy-norm", "lenet", "mobilenetv3_small", "resnet18", "wide_resnet", "sleep"});
   keys.whole("padding", o.padding, 0, 2);
+  keys.whole("widen", o.widen, 1, 64);
+  keys.number("dropout", o.dropout, 0, 1);
+  if (o.dropout >= 1) keys.refuse("dropout", "expected a number below 1", "0.01 is the study's");
+  keys.text("weights", o.weights, {});
+  keys.boolean("fresh_head", o.fresh_head);
   keys.whole("epochs", s.epochs, 1, 1 << 20);
   keys.whole("steps", s.steps, 0, kMaxInt);
   keys.whole("evaluate_every", s.evaluate_every, 0, 1 << 20);
   keys.whole("checkpoint_every", s.checkpoint_every, 0, 1 << 20);
   keys.whole("checkpoint_every_steps", s.checkpoint_every_steps, 0, kMaxInt);
   keys.whole("keep_checkpoints", s.keep_checkpoints, 1, 1 << 20);
-  keys.text("optimizer", o.optimizer, {"sgd", "adam", "adamw"});
+  keys.text("optimizer", o.optimizer, {"sgd", "adam", "adamw", "novograd"});
   keys.number("lr", o.lr, 0, 1e6);
   keys.number("momentum", o.momentum, 0, 1);
   if (o.momentum >= 1) keys.refuse("momentum", "expected a number below 1", "0.9 is usual");
@@ -111,10 +140,17 @@ void visit(Keys& keys, TrainSpec& s) {
   keys.number("weight_decay", o.weight_decay, 0, 1e6);
   betas(keys, o);
   keys.number("eps", o.eps, 0, 1);
+  keys.boolean("grad_averaging", o.grad_averaging);
+  schedule(keys, s);
   keys.text("device", o.device, {});
   if (!is_device(o.device)) keys.refuse("device", "'" + shortened(o.device) + "' is none of auto, cpu, cuda, cuda:N", "");
   keys.whole("threads", o.threads, 0, 1024);
-  keys.choice<train::Precision>("precision", o.precision, {{"fp32", train::Precision::fp32}, {"bf16", train::Precision::bf16}});
+  keys.choice<train::Precision>("precision", o.precision, {{"fp32", train::Precision::fp32},
+                                                           {"bf16", train::Precision::bf16},
+                                                           {"fp16", train::Precision::fp16},
+                                                           {"fp16-unscaled", train::Precision::fp16_unscaled}});
+  keys.choice<train::MemoryOrder>("layout", o.layout,
+                                  {{"auto", train::MemoryOrder::automatic}, {"nchw", train::MemoryOrder::nchw}, {"nhwc", train::MemoryOrder::nhwc}});
   keys.whole("seed", o.seed, 0, kMaxInt);
   keys.number("step_microseconds", o.step_microseconds, 0, 1e8);
   ranks(keys, s);
@@ -244,6 +280,15 @@ void warn(const Document& document, const Spec& spec, int cores, std::vector<std
        "with data.name = \"" + spec.data.name + "\": no sums are published");
   idle("data", "exif_orientation", spec.data.name != "folder",
        "with data.name = \"" + spec.data.name + "\": its pictures are not JPEG files");
+  idle("train", "widen", t.model != "wide_resnet", "with train.model = \"" + t.model + "\"");
+  idle("train", "dropout", t.model != "wide_resnet", "with train.model = \"" + t.model + "\"");
+  idle("train", "grad_averaging", t.optimizer != "novograd", "with train.optimizer = \"" + t.optimizer + "\"");
+  idle("train", "fresh_head", t.weights.empty(), "without train.weights");
+  idle("train", "warmup_start", t.schedule.warmup_epochs == 0, "without warmup_epochs");
+  idle("train", "patience", spec.train.target_accuracy == 0, "without target_accuracy");
+  idle("train", "base_batch", t.lr_scaling == train::LrScaling::none, "with lr_scaling = \"none\"");
+  for (const char* key : {"step_epochs", "step_factor"})
+    idle("train", key, t.schedule.kind != train::ScheduleKind::step, "with a schedule other than \"step\"");
   idle("train", "padding", t.model != "lenet", "with train.model = \"" + t.model + "\"");
   idle("train", "step_microseconds", !sleeps, "with train.model = \"" + t.model + "\"");
   idle("train", "momentum", t.optimizer != "sgd", "with train.optimizer = \"" + t.optimizer + "\"");

@@ -64,6 +64,8 @@ struct TrainSpec {
   std::uint32_t epochs = 1;
   std::uint64_t steps = 0;           ///< Not 0: this many steps in place of epochs.
   std::uint32_t evaluate_every = 1;  ///< Epochs between evaluations; 0: never.
+  double target_accuracy = 0;        ///< The run ends once `patience` evaluations in a row reach it; 0: at its epochs.
+  std::uint32_t patience = 1;
   Mode mode = Mode::automatic;       ///< Automatic: ddp with several ranks, else single.
   int ranks = 1;                     ///< Ranks of this process (ddp) or replicas of its one rank (dp).
   double peer_timeout = 60;          ///< Seconds of a rank's silence after which the others end.

@@ -63,6 +63,7 @@ Json epoch_record(const EpochSums& sums, const std::string& run) {
   out["accuracy"] = nullptr;
   out["digest"] = hex(e.digest);
   out["weights_norm"] = finite(e.weights_norm);
+  out["lr"] = e.lr;
   out["complete"] = e.complete;
   // All above is of the whole epoch; what follows (loader, ranks, evaluation) is of what came after the resume.
   if (sums.resumed_after) out["resumed_after_steps"] = sums.resumed_after;
@@ -120,6 +121,14 @@ std::string rank_batch_text(std::uint64_t batch, int ranks) {
   return std::to_string(least + 1) + " on " + ranks_text + " and " + std::to_string(least) + " on the others";
 }
 
+/// How the base rate came about, where it was scaled.
+std::string scaling_text(const train::TrainOptions& t) {
+  if (t.lr_scaling == train::LrScaling::none) return "";
+  const bool linear = t.lr_scaling == train::LrScaling::linear;
+  return " (" + significant(t.lr) + " for a global batch of " + std::to_string(t.base_batch) + ", scaled " +
+         (linear ? "linearly)" : "with its square root)");
+}
+
 void print_start(const Spec& spec, const Source& source, const Crew& crew, const Loader& loader, const Length& length, Reporter& out) {
   const auto& t = spec.train.options;
   const RankShape shape = crew.ranks.shape();
@@ -130,7 +139,8 @@ void print_start(const Spec& spec, const Source& source, const Crew& crew, const
            std::to_string(spec.loader.workers) + (shape.size == 1 ? "" : " a rank"));
   const std::uint64_t batch = global_batch(spec.data, shape);
   out.note("rank batch " + rank_batch_text(batch, shape.size) + ", global batch " + std::to_string(batch) + ", " +
-           grouped(double(length.epoch_steps)) + " steps an epoch, " + grouped(double(length.steps)) + " steps, lr " + significant(t.lr) +
+           grouped(double(length.epoch_steps)) + " steps an epoch, " + grouped(double(length.steps)) + " steps, lr " +
+           significant(trainer.learning_rate()) + scaling_text(t) +
            (t.accumulate > 1 ? ", an update every " + std::to_string(t.accumulate) + " of them" : "") + "; slots take " +
            bytes_text(double(loader.bytes())));
 }
@@ -215,9 +225,21 @@ Json run_record(const Spec& spec, const Context& context, const std::string& run
   return out;
 }
 
-train::TrainOptions rank_options(const Spec& spec, const SourceInfo& source, const RowFormat& input, const Ranks& ranks, std::size_t local,
+/// What the learning rate depends on: updates, and rows an update.
+void plan(const Spec& spec, const Source& source, const RankShape& shape, train::TrainOptions& options) {
+  const auto every = static_cast<std::uint64_t>(options.accumulate);
+  const std::uint64_t batch = global_batch(spec.data, shape);
+  const std::uint64_t steps = std::max<std::uint64_t>(1, (steps_per_epoch(source.size(), batch, spec.loader.drop_last) + every - 1) / every);
+  const std::uint64_t planned = (spec.train.steps + every - 1) / every;
+  options.global_batch = batch * every;
+  options.schedule.steps_an_epoch = steps;
+  options.schedule.epochs = spec.train.steps ? static_cast<std::uint32_t>((planned + steps - 1) / steps) : spec.train.epochs;
+}
+
+train::TrainOptions rank_options(const Spec& spec, const Source& source, const RowFormat& input, const Ranks& ranks, std::size_t local,
                                  const Host& host) {
-  train::TrainOptions options = trainer_options(spec, source, input);
+  train::TrainOptions options = trainer_options(spec, source.info(), input);
+  plan(spec, source, ranks.shape(), options);
   if (mode_of(spec.train) == Mode::dp) options.replicas = spec.train.ranks;
   if (!ranks.worlds.empty()) options.world = ranks.worlds[local];
   if (!ranks.device.empty()) options.device = ranks.device;
@@ -236,7 +258,7 @@ bool run_training(const Spec& spec, SourceShelf& sources, const Context& context
   const train::Api& api = train::load();
   Crew crew(ranks);
   crew.threads.run([&](std::size_t r) {
-    crew.trainers[r] = api.make_trainer(rank_options(spec, source.info(), recipe->format(), ranks, r, context.host));
+    crew.trainers[r] = api.make_trainer(rank_options(spec, source, recipe->format(), ranks, r, context.host));
   });
   const Source* test = evaluates(spec) ? sources.test(spec.data) : nullptr;
 
@@ -259,6 +281,7 @@ bool run_training(const Spec& spec, SourceShelf& sources, const Context& context
   RunCheckpoints keeper(spec, checkpoints, run, source, crew, length.epoch_steps, context.out);
   if (resume) keeper.has(position);
   bool stopped = false;
+  std::uint32_t reached = 0;  // Evaluations in a row with the target accuracy.
   for (std::uint64_t epoch = resume ? resume->state.epoch : 0; epoch < length.epochs && !stopped; ++epoch, sums = {}) {
     const auto began = SteadyClock::now();
     const double before_epoch = double(sums.result().images);  // Trained before the resume.
@@ -304,7 +327,12 @@ bool run_training(const Spec& spec, SourceShelf& sources, const Context& context
       stopped = !evaluate(spec, *test, crew, options.memory, evaluation_faults, context, record);
       if (stopped) keeper.take(position, epoch, sums);
     }
+    const double target = spec.train.target_accuracy;
+    if (due && !stopped && target > 0) reached = record["accuracy"].get<double>() >= target ? reached + 1 : 0;
+    const bool there = target > 0 && reached == spec.train.patience;
+    if (there) record["stopped_at_target"] = true;
     if (result.steps && ranks.first()) on_epoch(record);
+    if (there) break;
   }
   keeper.finish();
   return !stopped;

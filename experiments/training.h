@@ -44,7 +44,7 @@ std::string new_run_id(const Spec& spec);
 Json run_record(const Spec& spec, const Context& context, const std::string& run, const std::string& cache_state);
 
 /// The settings of the trainer on one of these ranks (local rank `local`), or of the only one.
-train::TrainOptions rank_options(const Spec& spec, const SourceInfo& source, const RowFormat& input, const Ranks& ranks, std::size_t local,
+train::TrainOptions rank_options(const Spec& spec, const Source& source, const RowFormat& input, const Ranks& ranks, std::size_t local,
                                  const Host& host);
 
 struct Resume;

@@ -15,12 +15,15 @@
 // (train/load.h), so that what only loads data neither links nor starts LibTorch.
 namespace millrace::train {
 
-enum class Precision : std::uint8_t { fp32, bf16 };
 /// What ranks do about a model's buffers (BatchNorm's running statistics): rank 0's for all before each step, as torch's DDP; each
 /// its own; or each its own with the mean of all taken before an evaluation.
 enum class Buffers : std::uint8_t { broadcast, per_rank, average };
 /// What BatchNorm's statistics are taken over: a rank's rows, or the valid rows of all ranks.
 enum class Norm : std::uint8_t { bn, syncbn };
+/// fp16_unscaled is fp16 without a loss scaler, as one of the published studies trained.
+enum class Precision : std::uint8_t { fp32, bf16, fp16, fp16_unscaled };
+/// How activations and convolution weights lie in memory: automatic takes what is faster for the model on the device.
+enum class MemoryOrder : std::uint8_t { automatic, nchw, nhwc };
 
 /// The ranks of one run, as one of them sees them. Made by Api::local_worlds or Api::join_world, given to trainers in
 /// TrainOptions; what ranks say about runs (settings, stops, failures) goes through here, gradients through what lies behind it.
@@ -54,19 +57,46 @@ struct JoinOptions {
   int listen_fd = -1;                ///< Rank 0's: a socket that listens at host and port already. Taken over.
 };
 
+enum class ScheduleKind : std::uint8_t { constant, cosine, step, one_cycle };
+
+/// How the learning rate changes (train/schedule.h).
+struct ScheduleOptions {
+  ScheduleKind kind = ScheduleKind::constant;
+  bool every_step = false;           ///< Otherwise the rate changes between epochs only.
+  double warmup_epochs = 0;          ///< Linear from warmup_start times the rate; 0: none.
+  double warmup_start = 0;           ///< 0: 1 / ranks, which is no warm-up for one rank.
+  double step_epochs = 30, step_factor = 0.1; ///< Of `step`: times step_factor every step_epochs.
+  std::uint32_t epochs = 1;          ///< Planned, for cosine and one-cycle.
+  std::uint64_t steps_an_epoch = 1;
+};
+
+/// How the base rate grows with the global batch: not, with G / base_batch, with its root.
+enum class LrScaling : std::uint8_t { none, linear, square_root };
+
 /// [train] of a spec, parsed.
 struct TrainOptions {
-  std::string model = "lenet";       ///< toy, lenet, or sleep (no compute: waits step_microseconds).
+  std::string model = "lenet";       ///< toy, lenet, mobilenetv3_small, resnet18, wide_resnet, or sleep (no compute: waits step_microseconds).
   int padding = 0;                   ///< Of LeNet's first convolution: 0 (44,426 parameters) or 2 (61,706).
+  int widen = 10;                    ///< Of wide_resnet.
+  double dropout = 0.01;             ///< Of wide_resnet.
   int classes = 10;
   RowFormat input;                   ///< As the loader delivers it. u8 rows are normalised on the device with mean and std.
   std::vector<double> mean, std;     ///< For u8 input; empty: v / 255.
-  std::string optimizer = "sgd";     ///< sgd, adam, adamw.
+  std::string weights;               ///< A safetensors file to start from (train/weights.h); empty: drawn from the seed.
+  bool fresh_head = false;           ///< Its classifier is left out.
+  std::string optimizer = "sgd";     ///< sgd, adam, adamw, novograd.
   double lr = 0.01, momentum = 0.9, weight_decay = 0, beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
   bool nesterov = false;
+  bool grad_averaging = true;        ///< Of novograd, whose usual betas are 0.95 and 0.
+  ScheduleOptions schedule;
+  LrScaling lr_scaling = LrScaling::none;
+  std::uint64_t global_batch = 32, base_batch = 32; ///< Rows an update, as planned; those that lr was meant for.
+  double clip_norm = 0;              ///< The mean gradient is shortened to this L2 norm; 0: never.
+  double label_smoothing = 0;        ///< In training; evaluation scores plain labels.
   std::string device = "auto";       ///< cpu, cuda, cuda:N; auto: cuda where there is one.
   int threads = 0;                   ///< Intra-op threads of this trainer on the CPU; 0: the cores this process may use.
   Precision precision = Precision::fp32;
+  MemoryOrder layout = MemoryOrder::automatic;
   std::uint64_t seed = 0;
   double step_microseconds = 1000;   ///< Of the sleep model.
   std::shared_ptr<World> world;      ///< Null: the only rank.
@@ -111,6 +141,7 @@ struct EpochResult {
   double reduce_hidden_seconds = 0;
   bool stop_requested = false;       ///< On any rank, when the epoch ended: all of them go on or stop by this.
   std::vector<RankResult> ranks;     ///< By rank.
+  double lr = 0;                     ///< Of the last step.
 };
 
 /// Of all ranks, and the same on each; each scored its own rows.
@@ -165,6 +196,7 @@ class Trainer {
   virtual ~Trainer() = default;
   virtual std::uint64_t parameters() const = 0;
   virtual std::string device() const = 0;    ///< "cpu (2 threads)", "cuda:0 NVIDIA H200".
+  virtual double learning_rate() const = 0;  ///< The base rate, scaled for the batch; the sleep model has 0.
   /// Trains up to the next end-of-epoch mark or `max_steps`, uploading one batch ahead; `on_progress` is called at most
   /// ten times a second. Ends early, with complete = false, when the stream ends or `stop` is requested.
   virtual EpochResult train_epoch(BatchStream& stream, std::stop_token stop, const std::function<void(const Progress&)>& on_progress,

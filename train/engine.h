@@ -20,6 +20,8 @@ class Engine {
   virtual ~Engine() = default;
   virtual std::uint64_t parameters() const = 0;
   virtual std::string device() const = 0;
+  virtual double learning_rate() const { return 0; }      ///< The base rate, scaled for the batch.
+  virtual double last_learning_rate() const { return 0; } ///< The last step's.
   virtual Meter& meter() = 0;
   virtual void enter() = 0;
   virtual void synchronize() = 0;               ///< Waits for all work.
@@ -60,6 +62,7 @@ class EngineTrainer final : public Trainer {
   EngineTrainer(std::unique_ptr<Engine> engine, const TrainOptions& options);
   std::uint64_t parameters() const override { return engine_->parameters(); }
   std::string device() const override { return engine_->device(); }
+  double learning_rate() const override { return engine_->learning_rate(); }
   EpochResult train_epoch(BatchStream& stream, std::stop_token stop, const std::function<void(const Progress&)>& on_progress,
                           std::uint64_t max_steps) override;
   Evaluation evaluate(BatchStream& stream, std::stop_token stop) override;

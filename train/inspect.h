@@ -1,4 +1,6 @@
 #pragma once
+#include <span>
+#include <string>
 #include <vector>
 
 #include "train/api.h"
@@ -12,6 +14,16 @@ std::vector<float> weights_of(const Trainer& trainer);
 
 /// The model's float buffers (running statistics), in torch's order of buffers().
 std::vector<float> buffers_of(const Trainer& trainer);
+
+/// Their names as torch's named_parameters() has them, and how many values each has.
+struct ParameterName {
+  std::string name;
+  std::uint64_t size = 0;
+};
+std::vector<ParameterName> parameter_names(const Trainer& trainer);
+
+/// Sets all weights, in the same order. Contract: as many values as there are parameters.
+void set_weights(Trainer& trainer, std::span<const float> values);
 
 /// Gradients of the loss summed over the rows of `batch`, in the same order. Changes no weights.
 std::vector<float> gradients_of(Trainer& trainer, Batch batch);

@@ -8,7 +8,9 @@
 
 #include "pipeline/error.h"
 #include "train/batch_norm.h"
+#include "train/models/models.h"
 #include "train/relu_pool.h"
+#include "train/weights.h"
 
 namespace millrace::train {
 namespace {
@@ -83,12 +85,28 @@ std::shared_ptr<Net> make(const TrainOptions& options) {
 struct Entry {
   std::string_view name;
   std::shared_ptr<Net> (*make)(const TrainOptions&);
+  bool channels_last_on_cpu = false;
 };
-constexpr std::array kModels{Entry{"toy", make<Toy>}, Entry{"toy-norm", make<ToyNorm>}, Entry{"lenet", make<LeNet>}};
+constexpr std::array kModels{Entry{"toy", make<Toy>}, Entry{"toy-norm", make<ToyNorm>}, Entry{"lenet", make<LeNet>},
+                             Entry{"mobilenetv3_small", make_mobilenetv3_small}, Entry{"resnet18", make_resnet18},
+                             Entry{"wide_resnet", make_wide_resnet}};
+
+bool channels_last(const TrainOptions& options, const Entry& entry, at::Device where) {
+  if (options.layout != MemoryOrder::automatic) return options.layout == MemoryOrder::nhwc;
+  // Tensor cores read channels last; float32 on a GPU does not gain.
+  return where.is_cpu() ? entry.channels_last_on_cpu : options.precision != Precision::fp32;
+}
+
+std::shared_ptr<Net> in_channels_last(std::shared_ptr<Net> net) {
+  net->order = at::MemoryFormat::ChannelsLast;
+  for (at::Tensor& parameter : net->parameters())
+    if (parameter.dim() == 4) parameter.set_data(parameter.data().contiguous(net->order));
+  return net;
+}
 
 }  // namespace
 
-std::shared_ptr<Net> make_net(const TrainOptions& options) {
+std::shared_ptr<Net> make_net(const TrainOptions& options, at::Device where) {
   std::string known = "sleep";
   for (const Entry& entry : kModels) {
     if (entry.name == options.model) {
@@ -96,7 +114,9 @@ std::shared_ptr<Net> make_net(const TrainOptions& options) {
       std::lock_guard lock(one_at_a_time);
       at::Generator generator = at::detail::getDefaultCPUGenerator();
       generator.set_current_seed(options.seed);
-      return entry.make(options);
+      const std::shared_ptr<Net> net = entry.make(options);
+      if (!options.weights.empty()) load_weights(*net, options.weights, options.fresh_head);
+      return channels_last(options, entry, where) ? in_channels_last(net) : net;
     }
     known.append(", ").append(entry.name);
   }

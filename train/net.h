@@ -10,13 +10,18 @@ namespace millrace::train {
 class Net : public torch::nn::Module {
  public:
   virtual at::Tensor forward(at::Tensor images) = 0;
+  /// forward on images laid out in the net's order.
+  at::Tensor operator()(const at::Tensor& images) { return forward(images.contiguous(order)); }
+
+  at::MemoryFormat order = at::MemoryFormat::Contiguous; ///< Of activations and of convolutions' weights.
 };
 
 /// Makes the model that options.model names, on the CPU, with torch's default initial weights drawn from options.seed:
 /// the same as torch.manual_seed(seed) and the same layers in Python. The default generator is the process's own, so models
-/// are made one at a time and nothing else here may draw from it.
+/// are made one at a time and nothing else here may draw from it. Its memory order is what options.layout says, or what is faster
+/// for the model on `where`.
 /// Threads: any.
 /// Errors:  Error(usage): unknown model, or pictures too small for it.
-std::shared_ptr<Net> make_net(const TrainOptions& options);
+std::shared_ptr<Net> make_net(const TrainOptions& options, at::Device where);
 
 }  // namespace millrace::train

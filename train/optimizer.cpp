@@ -36,7 +36,7 @@ FlatParameters::FlatParameters(std::vector<at::Tensor> parameters, at::Device wh
   gradients_ = with_tail_.narrow(0, 0, end);
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     at::Tensor& parameter = parameters_[i];
-    const auto view = [&](const at::Tensor& flat) { return flat.narrow(0, offsets_[i], parameter.numel()).view(parameter.sizes()).detach(); };
+    const auto view = [&](const at::Tensor& flat) { return view_of(flat, i); };
     const at::Tensor weight = view(weights_);
     weight.copy_(parameter);
     const at::Tensor gradient = view(gradients_);
@@ -64,6 +64,22 @@ FlatBuffers::FlatBuffers(std::vector<at::Tensor> buffers, at::Device where) {
   }
 }
 
+at::Tensor FlatParameters::view_of(const at::Tensor& flat, std::size_t i) const {
+  // With the parameter's own strides: convolution weights may have their channels last.
+  return flat.as_strided(parameters_[i].sizes(), parameters_[i].strides(), flat.storage_offset() + offsets_[i]).detach();
+}
+
+at::Tensor FlatParameters::in_standard_order(const at::Tensor& flat) const {
+  at::Tensor out = flat;
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    const at::Tensor& parameter = parameters_[i];
+    if (parameter.is_contiguous()) continue;
+    if (out.is_same(flat)) out = flat.clone();
+    out.narrow(0, offsets_[i], parameter.numel()).view(parameter.sizes()).copy_(view_of(flat, i));
+  }
+  return out;
+}
+
 std::uint64_t FlatParameters::count() const {
   std::uint64_t n = 0;
   for (const at::Tensor& parameter : parameters_) n += static_cast<std::uint64_t>(parameter.numel());
@@ -86,52 +102,77 @@ double FlatParameters::norm() const {
   return std::sqrt(weights_.to(at::kDouble).square().sum().item<double>());
 }
 
-Optimizer::Optimizer(const TrainOptions& options, const FlatParameters& parameters) : options_(options) {
+Optimizer::Optimizer(const TrainOptions& options, const FlatParameters& parameters) : options_(options), schedule_(options) {
   if (options.optimizer == "sgd") {
     kind_ = Kind::sgd;
   } else if (options.optimizer == "adam") {
     kind_ = Kind::adam;
   } else if (options.optimizer == "adamw") {
     kind_ = Kind::adamw;
+  } else if (options.optimizer == "novograd") {
+    kind_ = Kind::novograd;
   } else {
-    throw Error(ErrorKind::usage, "train.optimizer: unknown optimizer '" + options.optimizer + "'", "known optimizers: sgd, adam, adamw");
+    throw Error(ErrorKind::usage, "train.optimizer: unknown optimizer '" + options.optimizer + "'",
+                "known optimizers: sgd, adam, adamw, novograd");
   }
-  require(options.lr >= 0 && std::isfinite(options.lr), "lr", options.lr);
   require(options.weight_decay >= 0 && std::isfinite(options.weight_decay), "weight_decay", options.weight_decay);
+  require(options.clip_norm >= 0 && std::isfinite(options.clip_norm), "clip_norm", options.clip_norm);
+  require(options.label_smoothing >= 0 && options.label_smoothing < 1, "label_smoothing", options.label_smoothing);
   weights_ = {parameters.weights()};
   gradients_ = {parameters.gradients()};
   const at::Tensor& like = weights_[0];
   divisor_ = at::ones({}, like.options());
+  if (options.precision == Precision::fp16 || options.precision == Precision::fp16_unscaled)
+    scaler_.emplace(like.device(), static_cast<double>(options.global_batch) / (options.world ? options.world->size() : 1), options.precision == Precision::fp16);
   if (kind_ == Kind::sgd) {
     require(options.momentum >= 0 && options.momentum < 1, "momentum", options.momentum);
     if (options.nesterov && options.momentum == 0) throw Error(ErrorKind::usage, "train.nesterov needs a momentum above 0");
     if (options.momentum != 0) momenta_ = {at::zeros_like(like)};
-  } else {
-    require(options.beta1 >= 0 && options.beta1 < 1, "beta1", options.beta1);
-    require(options.beta2 >= 0 && options.beta2 < 1, "beta2", options.beta2);
-    require(options.eps >= 0, "eps", options.eps);
-    exp_avgs_ = {at::zeros_like(like)};
-    exp_avg_sqs_ = {at::zeros_like(like)};
-    steps_ = {at::zeros({}, like.options())};
+    return;
   }
+  require(options.beta1 >= 0 && options.beta1 < 1, "beta1", options.beta1);
+  require(options.beta2 >= 0 && options.beta2 < 1, "beta2", options.beta2);
+  require(options.eps >= 0, "eps", options.eps);
+  if (kind_ == Kind::novograd) {
+    novograd_.emplace(options, parameters);
+    return;
+  }
+  exp_avgs_ = {at::zeros_like(like)};
+  exp_avg_sqs_ = {at::zeros_like(like)};
+  steps_ = {at::zeros({}, like.options())};
+}
+
+void Optimizer::set_divisor(double rows) {
+  const bool changes = scaler_ || options_.clip_norm > 0; // With the gradients, not only with the rows.
+  if (rows == rows_ && !changes) return;
+  divisor_.fill_(rows);
+  rows_ = rows;
+  if (scaler_) divisor_.mul_(scaler_->factor());
+  // A longer divisor is a shorter gradient: clipping costs no pass of its own. torch's clip_grad_norm_ adds 1e-6 too.
+  if (options_.clip_norm > 0)
+    divisor_.mul_((at::linalg_vector_norm(gradients_[0]) / divisor_).add_(1e-6).div_(options_.clip_norm).clamp_min_(1));
 }
 
 void Optimizer::step(double rows) {
   at::NoGradGuard no_grad;
-  if (rows != rows_) {
-    divisor_.fill_(rows);
-    rows_ = rows;
-  }
   const TrainOptions& o = options_;
+  const double lr = schedule_.at(static_cast<std::uint64_t>(taken_));
+  std::optional<at::Tensor> overflow;
+  if (scaler_) overflow = scaler_->look_for_overflow(gradients_[0]);
+  set_divisor(rows);
   if (kind_ == Kind::sgd) {
-    at::_fused_sgd_(weights_, gradients_, momenta_, o.weight_decay, o.momentum, o.lr, /*dampening=*/0, o.nesterov, /*maximize=*/false, /*is_first_step=*/taken_ == 0,
-                    divisor_);
+    at::_fused_sgd_(weights_, gradients_, momenta_, o.weight_decay, o.momentum, lr, /*dampening=*/0, o.nesterov, /*maximize=*/false, /*is_first_step=*/taken_ == 0,
+                    divisor_, overflow);
+  } else if (kind_ == Kind::novograd) {
+    if (!overflow || overflow->item<float>() == 0) novograd_->step(lr, divisor_);
   } else {
     steps_[0].add_(1);
+    if (overflow) steps_[0].sub_(*overflow); // A step that is left out does not count for the bias correction.
     const auto kernel = kind_ == Kind::adam ? &at::_ops::_fused_adam_::call : &at::_ops::_fused_adamw_::call;
-    kernel(weights_, gradients_, exp_avgs_, exp_avg_sqs_, /*max_exp_avg_sqs=*/{}, steps_, o.lr, o.beta1, o.beta2, o.weight_decay, o.eps,
-           /*amsgrad=*/false, /*maximize=*/false, divisor_, /*found_inf=*/{});
+    kernel(weights_, gradients_, exp_avgs_, exp_avg_sqs_, /*max_exp_avg_sqs=*/{}, steps_, lr, o.beta1, o.beta2, o.weight_decay, o.eps,
+           /*amsgrad=*/false, /*maximize=*/false, divisor_, overflow);
   }
+  if (scaler_) scaler_->update();
   ++taken_;
 }
 
@@ -139,12 +180,21 @@ std::vector<std::pair<const char*, at::Tensor>> Optimizer::memories() const {
   std::vector<std::pair<const char*, at::Tensor>> out;
   if (!momenta_.empty()) out.emplace_back("momentum_buffer", momenta_[0]);
   if (!exp_avgs_.empty()) out.emplace_back("exp_avg", exp_avgs_[0]), out.emplace_back("exp_avg_sq", exp_avg_sqs_[0]);
+  if (novograd_) out.emplace_back("momentum_buffer", novograd_->momentum());
+  return out;
+}
+
+std::vector<std::pair<const char*, at::Tensor>> Optimizer::small_memories() const {
+  std::vector<std::pair<const char*, at::Tensor>> out;
+  if (novograd_) out.emplace_back("gradient_norms_squared", novograd_->squares());
+  if (scaler_) out.emplace_back("loss_scale", scaler_->scale()), out.emplace_back("steps_without_overflow", scaler_->steps_without());
   return out;
 }
 
 void Optimizer::set_taken(std::int64_t updates) {
   taken_ = updates;
   if (!steps_.empty()) steps_[0].fill_(static_cast<double>(updates));
+  if (scaler_) scaler_->loaded();
 }
 
 }  // namespace millrace::train

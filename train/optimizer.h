@@ -1,7 +1,11 @@
 #pragma once
+#include <optional>
 #include <vector>
 
 #include "train/api.h"
+#include "train/loss_scaler.h"
+#include "train/novograd.h"
+#include "train/schedule.h"
 #include "train/torch_headers.h"
 
 namespace millrace::train {
@@ -28,6 +32,8 @@ class FlatParameters {
   const std::vector<at::Tensor>& parameters() const { return parameters_; }
   at::Tensor weights() const { return weights_; }
   at::Tensor gradients() const { return gradients_; }
+  at::Tensor view_of(const at::Tensor& flat, std::size_t parameter) const; ///< Its part of a buffer that is laid out as the weights are.
+  at::Tensor in_standard_order(const at::Tensor& flat) const; ///< With channels first in every part, as torch names them in files.
   const std::vector<Bucket>& buckets() const { return buckets_; }
   at::Tensor gradients_of(std::size_t bucket) const { return with_tail_.narrow(0, buckets_[bucket].offset, buckets_[bucket].elements); }
   at::Tensor tail() const { return with_tail_.narrow(0, gradients_.numel(), kTail); }
@@ -56,27 +62,38 @@ class FlatBuffers {
   at::Tensor flat_;
 };
 
-/// SGD (momentum, Nesterov), Adam and AdamW with torch.optim's definitions, by ATen's fused kernels.
+/// SGD (momentum, Nesterov), Adam and AdamW with torch.optim's definitions, by ATen's fused kernels, and NovoGrad; with the
+/// learning rate of each step, gradients clipped by their norm, and scaled losses.
 /// Errors:  Error(usage) for an unknown name or values out of range.
 class Optimizer {
  public:
   Optimizer(const TrainOptions& options, const FlatParameters& parameters);
+  /// What backward should start from: the loss as it is, or scaled so that fp16 holds its gradients.
+  at::Tensor scaled(const at::Tensor& loss) const { return scaler_ ? scaler_->scaled(loss) : loss; }
   /// One update. Gradients are sums over rows; the kernels divide them by `rows` (as the scaler of mixed precision does).
   void step(double rows);
   /// What it remembers from step to step, under torch's names: flat, as the weights are.
   std::vector<std::pair<const char*, at::Tensor>> memories() const;
+  std::vector<std::pair<const char*, at::Tensor>> small_memories() const; ///< The rest, each whole.
   std::int64_t taken() const { return taken_; }  ///< Updates so far.
   void set_taken(std::int64_t updates);
   /// Ready for the next backward.
   void zero_gradients() { gradients_[0].zero_(); }
+  const Schedule& schedule() const { return schedule_; }
+  double learning_rate() const { return schedule_.at(taken_ ? static_cast<std::uint64_t>(taken_ - 1) : 0); } ///< Of the last step.
 
  private:
-  enum class Kind : std::uint8_t { sgd, adam, adamw };
+  enum class Kind : std::uint8_t { sgd, adam, adamw, novograd };
+  void set_divisor(double rows);
+
   Kind kind_;
   TrainOptions options_;
+  Schedule schedule_;
+  std::optional<LossScaler> scaler_;
+  std::optional<NovoGrad> novograd_;
   std::int64_t taken_ = 0;
   double rows_ = 0;
-  at::Tensor divisor_; ///< `rows_` where the kernels want it; written only when it changes.
+  at::Tensor divisor_; ///< What the kernels divide gradients by: `rows_`, unless losses are scaled or gradients clipped.
   std::vector<at::Tensor> weights_, gradients_, momenta_, exp_avgs_, exp_avg_sqs_, steps_; // Lists of one tensor, or empty.
 };
 

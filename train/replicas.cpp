@@ -7,7 +7,7 @@
 namespace millrace::train {
 
 struct Replicas::Replica {
-  Replica(const TrainOptions& options, at::Device device) : net(make_net(options)), weights(net->parameters(), device), buffers(net->buffers(), device), where(device) {}
+  Replica(const TrainOptions& options, at::Device device) : net(make_net(options, device)), weights(net->parameters(), device), buffers(net->buffers(), device), where(device) {}
   std::shared_ptr<Net> net;
   FlatParameters weights;
   FlatBuffers buffers;

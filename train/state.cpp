@@ -95,10 +95,11 @@ class Finder {
 void save_state(TrainerState& into, const Net& net, const FlatParameters& weights, const Optimizer& optimizer, const SaveOptions& options) {
   at::NoGradGuard no_grad;
   const auto buffers = net.named_buffers();
-  const auto memories = optimizer.memories();
+  const auto memories = optimizer.memories(), small = optimizer.small_memories();
   const at::Tensor flat = weights.weights();
   std::size_t bytes = options.own_only ? 0 : (1 + memories.size()) * rounded(flat.nbytes()) + 64;
   for (const auto& buffer : buffers) bytes += rounded(buffer.value().nbytes());
+  for (const auto& [name, tensor] : small) bytes += rounded(tensor.nbytes());
   SlotMemory& kind = flat.device().is_cpu() ? plain_slot_memory() : page_locked_memory();
   Copier copier(into.memory.reserve(std::max<std::size_t>(bytes, 64), kind));
   into.weights.clear(), into.optimizer.clear(), into.own.clear();
@@ -109,8 +110,9 @@ void save_state(TrainerState& into, const Net& net, const FlatParameters& weight
   }
   if (options.own_only) return;
   const std::vector<std::string> names = parameter_names(net);
-  add_parameters(into.weights, names, weights, copier.copy(flat), "");
-  for (const auto& [name, tensor] : memories) add_parameters(into.optimizer, names, weights, copier.copy(tensor), std::string(".") + name);
+  add_parameters(into.weights, names, weights, copier.copy(weights.in_standard_order(flat)), "");
+  for (const auto& [name, tensor] : memories) add_parameters(into.optimizer, names, weights, copier.copy(weights.in_standard_order(tensor)), std::string(".") + name);
+  for (const auto& [name, tensor] : small) into.optimizer.push_back(view(name, tensor, copier.copy(tensor)));
   const at::Tensor step = at::scalar_tensor(optimizer.taken(), at::kLong);
   into.optimizer.push_back(view("step", step, copier.copy(step)));
 }
@@ -129,10 +131,8 @@ void load_state(const TrainerState& from, Net& net, FlatParameters& weights, Opt
     if (!from.own.empty()) plan(own_views, buffer.key(), buffer.value());
   }
   for (const auto& [memory, flat] : optimizer.memories())
-    for (std::size_t i = 0; i < names.size(); ++i) {
-      const at::Tensor& parameter = weights.parameters()[i];
-      plan(optimizer_views, names[i] + "." + memory, flat.narrow(0, weights.offset(i), parameter.numel()).view(parameter.sizes()));
-    }
+    for (std::size_t i = 0; i < names.size(); ++i) plan(optimizer_views, names[i] + "." + memory, weights.view_of(flat, i));
+  for (const auto& [memory, tensor] : optimizer.small_memories()) plan(optimizer_views, memory, tensor);
   const TensorView& step = optimizer_views.take("step", TensorType::i64, {});
   weight_views.finish(), optimizer_views.finish(), own_views.finish();
   for (auto& [target, source] : copies) target.copy_(host_view(const_cast<std::byte*>(source->bytes.data()), target));

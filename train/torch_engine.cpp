@@ -31,13 +31,13 @@ auto translated(F&& work) {
   }
 }
 
-/// Mixed precision as torch.autocast does it: the forward's matrix work in bfloat16, weights and gradients in float32.
+/// Mixed precision as torch.autocast does it: the forward's matrix work in 16 bits, weights and gradients in float32.
 class Autocast {
  public:
-  Autocast(bool wanted, at::DeviceType where) : wanted_(wanted), where_(where) {
+  Autocast(Precision precision, at::DeviceType where) : wanted_(precision != Precision::fp32), where_(where) {
     if (!wanted_) return;
     at::autocast::increment_nesting();
-    at::autocast::set_autocast_dtype(where_, at::kBFloat16);
+    at::autocast::set_autocast_dtype(where_, precision == Precision::bf16 ? at::kBFloat16 : at::kHalf);
     at::autocast::set_autocast_enabled(where_, true);
   }
   ~Autocast() {
@@ -68,7 +68,7 @@ class TorchEngine final : public Engine {
   explicit TorchEngine(const TrainOptions& options)
       : options_(options),
         device_(entered(make_device(options))),
-        net_(make_net(options)),
+        net_(make_net(options, device_->where())),
         weights_(net_->parameters(), device_->where(), first_bucket_bytes(options), bucket_bytes(options)),
         optimizer_(options, weights_),
         buffers_(net_->buffers(), device_->where()) {
@@ -88,6 +88,8 @@ class TorchEngine final : public Engine {
   std::uint64_t parameters() const override { return weights_.count(); }
   std::string device() const override { return device_->name(); }
   Meter& meter() override { return device_->meter(); }
+  double learning_rate() const override { return optimizer_.schedule().base(); }
+  double last_learning_rate() const override { return optimizer_.learning_rate(); }
   void enter() override {
     translated([&] { device_->enter(); });
     // Backward in this thread on a GPU too: local ranks that share it would share autograd's thread, and wait for one another in it.
@@ -159,7 +161,7 @@ class TorchEngine final : public Engine {
     translated([&] {
       at::NoGradGuard no_grad;
       const Input input = device_->receive();
-      const at::Tensor scores = net_->forward(input.images);
+      const at::Tensor scores = (*net_)(input.images);
       device_->add_loss(loss_of(scores, input.labels));
       correct_.scatter_add_(0, input.labels, scores.argmax(1).eq(input.labels).to(at::kLong));
       device_->release();
@@ -211,13 +213,27 @@ class TorchEngine final : public Engine {
       if (buffer.scalar_type() == at::kFloat) append(values, buffer);
     return values;
   }
+  std::vector<ParameterName> names() const {
+    std::vector<ParameterName> names;
+    for (const auto& item : net_->named_parameters()) names.push_back({item.key(), static_cast<std::uint64_t>(item.value().numel())});
+    return names;
+  }
+  void set_weights(std::span<const float> values) {
+    at::NoGradGuard no_grad;
+    std::size_t at = 0;
+    for (at::Tensor parameter : weights_.parameters()) {
+      const auto count = static_cast<std::size_t>(parameter.numel());
+      parameter.copy_(at::from_blob(const_cast<float*>(values.subspan(at, count).data()), parameter.sizes(), at::kFloat));
+      at += count;
+    }
+  }
   std::vector<float> gradients(Batch batch) {
     enter();
     return translated([&] {
       net_->train(true);
       device_->upload(std::move(batch));
       const Input input = device_->receive();
-      loss_of(net_->forward(input.images), input.labels).backward();
+      loss_of((*net_)(input.images), input.labels).backward();
       device_->release();
       device_->settle_uploads();
       const auto result = values_of([](const at::Tensor& p) { return p.grad(); });
@@ -231,7 +247,7 @@ class TorchEngine final : public Engine {
       at::NoGradGuard no_grad;
       net_->train(false);
       device_->upload(std::move(batch));
-      const at::Tensor scores = net_->forward(device_->receive().images).cpu().contiguous();
+      const at::Tensor scores = (*net_)(device_->receive().images).cpu().contiguous();
       device_->release();
       device_->settle_uploads();
       const auto* first = scores.const_data_ptr<float>();
@@ -245,8 +261,8 @@ class TorchEngine final : public Engine {
     return device;
   }
   /// Summed over rows: the optimiser divides, by the rows of all ranks where there are several.
-  static at::Tensor loss_of(const at::Tensor& scores, const at::Tensor& labels) {
-    return at::cross_entropy_loss(scores, labels, /*weight=*/{}, at::Reduction::Sum);
+  static at::Tensor loss_of(const at::Tensor& scores, const at::Tensor& labels, double smoothing = 0) {
+    return at::cross_entropy_loss(scores, labels, /*weight=*/{}, at::Reduction::Sum, /*ignore_index=*/-100, smoothing);
   }
 
   static std::int64_t bucket_bytes(const TrainOptions& o) { return static_cast<std::int64_t>(o.bucket_mb * (1 << 20)); }
@@ -283,14 +299,14 @@ class TorchEngine final : public Engine {
       books.device(Phase::reduce);
     }
     const auto forward = [this](Net& net, const at::Tensor& images) {
-      Autocast autocast(options_.precision == Precision::bf16, images.device().type());
-      return net.forward(images);
+      Autocast autocast(options_.precision, images.device().type());
+      return net(images);
     };
     const at::Tensor scores = replicas_ ? replicas_->gather(forward) : at::Tensor();
     at::Tensor loss;
     {
-      Autocast autocast(options_.precision == Precision::bf16, device_->where().type());
-      loss = loss_of(replicas_ ? scores : net_->forward(input.images), input.labels);
+      Autocast autocast(options_.precision, device_->where().type());
+      loss = loss_of(replicas_ ? scores : (*net_)(input.images), input.labels, options_.label_smoothing);
     }
     device_->add_loss(loss.detach());
     look_at(loss.detach());
@@ -299,7 +315,7 @@ class TorchEngine final : public Engine {
       sync_->expect();
       expecting_ = true;
     }
-    torch::autograd::backward({loss}, {});
+    torch::autograd::backward({optimizer_.scaled(loss)}, {});
     if (replicas_) replicas_->backward(scores.grad());
     loss.reset(); // Frees the graph, which is part of backward's work and may hold the input.
     done();
@@ -370,6 +386,15 @@ std::vector<float> weights_of(const Trainer& trainer) {
 std::vector<float> buffers_of(const Trainer& trainer) {
   const TorchEngine* engine = torch_engine(trainer);
   return engine ? engine->buffers() : std::vector<float>{};
+}
+
+std::vector<ParameterName> parameter_names(const Trainer& trainer) {
+  const TorchEngine* engine = torch_engine(trainer);
+  return engine ? engine->names() : std::vector<ParameterName>{};
+}
+
+void set_weights(Trainer& trainer, std::span<const float> values) {
+  if (TorchEngine* engine = torch_engine(trainer)) translated([&] { engine->set_weights(values); });
 }
 
 std::vector<float> gradients_of(Trainer& trainer, Batch batch) {

@@ -263,6 +263,7 @@ EpochResult EngineTrainer::train_epoch(BatchStream& stream, std::stop_token stop
     const auto counted = SteadyClock::now();
     result.loss = engine_->loss();
     result.weights_norm = engine_->weights_norm();
+    result.lr = engine_->last_learning_rate();
     result.digest = epoch.digest.value();
     result.reduce_hidden_seconds = engine_->take_reduce_hidden_seconds();
     const auto ended = SteadyClock::now();

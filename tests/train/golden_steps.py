@@ -1,7 +1,7 @@
 """What Python's torch makes of the steps that golden_test.cpp takes: initial weights, gradients, losses, trained weights.
 
 Usage: golden_steps.py STEPS ROWS CASE... < batches > values
-CASE: model,padding,optimizer,lr,momentum,nesterov,weight_decay,seed
+CASE: model,padding,optimizer,lr,momentum,nesterov,weight_decay,clip_norm,label_smoothing,seed
 batches: for each step ROWS x 784 float32 then ROWS int64. values, for each case: float32 initial weights, gradients of the
 first batch's summed loss, outputs of the first batch, weights after STEPS steps; then one float64, the mean loss over all
 rows. All little-endian, without a header. Exits with 3 where torch cannot be imported.
@@ -47,7 +47,7 @@ def batch():
 
 batches = [batch() for _ in range(steps)]
 for case in sys.argv[3:]:
-    model, padding, optimizer, lr, momentum, nesterov, decay, seed = case.split(",")
+    model, padding, optimizer, lr, momentum, nesterov, decay, clip, smoothing, seed = case.split(",")
     torch.manual_seed(int(seed))
     net = make_net(model, int(padding))
     opt = make_optimizer(optimizer, net.parameters(), float(lr), float(momentum), nesterov == "1", float(decay))
@@ -59,8 +59,10 @@ for case in sys.argv[3:]:
     total = 0.0
     for x, y in batches:
         opt.zero_grad(set_to_none=True)
-        loss = nn.CrossEntropyLoss()(net(x), y)
+        loss = nn.CrossEntropyLoss(label_smoothing=float(smoothing))(net(x), y)
         loss.backward()
+        if float(clip) > 0:
+            nn.utils.clip_grad_norm_(net.parameters(), float(clip))
         opt.step()
         total += loss.item()
     emit(net.parameters())

@@ -21,7 +21,7 @@ struct Case {
   double lr, momentum;
   bool nesterov;
   double weight_decay;
-  double tolerance; ///< Of the weights after 20 steps, relative to the largest. Adam divides by |g|: rounding of tiny gradients grows.
+  double tolerance, clip_norm = 0, label_smoothing = 0; ///< tolerance: Of the weights after 20 steps, relative to the largest. Adam divides by |g|: rounding of tiny gradients grows.
 
   train::TrainOptions options() const {
     auto o = options_for(model);
@@ -31,11 +31,14 @@ struct Case {
     o.momentum = momentum;
     o.nesterov = nesterov;
     o.weight_decay = weight_decay;
+    o.clip_norm = clip_norm;
+    o.label_smoothing = label_smoothing;
     return o;
   }
   std::string text() const {
     std::ostringstream out;
-    out << model << ',' << padding << ',' << optimizer << ',' << lr << ',' << momentum << ',' << nesterov << ',' << weight_decay << ',' << 5;
+    out << model << ',' << padding << ',' << optimizer << ',' << lr << ',' << momentum << ',' << nesterov << ',' << weight_decay << ',' << clip_norm << ','
+        << label_smoothing << ',' << 5;
     return out.str();
   }
 };
@@ -45,6 +48,8 @@ constexpr Case kCases[] = {
     {"toy", 0, "adamw", 1e-3, 0, false, 0.01, 1e-6}, {"lenet", 2, "sgd", 0.01, 0.9, false, 0, 1e-6},
     {"lenet", 0, "sgd", 0.01, 0.9, true, 1e-3, 1e-6}, {"lenet", 0, "adam", 1e-3, 0, false, 1e-3, 1e-4},
     {"lenet", 2, "adamw", 1e-3, 0, false, 0.01, 1e-4},
+    {"lenet", 2, "sgd", 0.05, 0.9, false, 1e-3, 1e-6, 0.3},     {"toy", 0, "sgd", 0.05, 0, false, 0, 1e-6, 0, 0.1},
+    {"toy", 0, "adam", 1e-3, 0, false, 0, 1e-6, 0.05, 0.2},
 };
 
 /// What Python answered: numbers in a row.

@@ -1,0 +1,111 @@
+#include <algorithm>
+
+#include "tests/train/trainer_fixture.h"
+
+namespace millrace::testing {
+namespace {
+
+train::TrainOptions small_wide_resnet(double dropout) {
+  train::TrainOptions options = options_for("wide_resnet");
+  options.widen = 1;
+  options.dropout = dropout;
+  options.input = {1, 8, 8, Dtype::f32, Layout::nchw};
+  return options;
+}
+
+std::vector<float> trained(const train::TrainOptions& options) {
+  const auto trainer = make(options);
+  MemoryStream stream(options.input, 4, 3);
+  train_on(*trainer, stream);
+  return weights_of(*trainer);
+}
+
+TEST(Models, DropoutRepeatsAndIsOffInEvaluation) {
+  EXPECT_EQ(trained(small_wide_resnet(0.3)), trained(small_wide_resnet(0.3)));
+  EXPECT_NE(trained(small_wide_resnet(0.3)), trained(small_wide_resnet(0)));
+  const auto with = make(small_wide_resnet(0.3)), without = make(small_wide_resnet(0));
+  MemoryStream stream(small_wide_resnet(0).input, 4, 1);
+  EXPECT_EQ(outputs_of(*with, stream.lend(0)), outputs_of(*without, stream.lend(0)));
+}
+
+TEST(Models, ResumedDropoutGoesOnWhereItWas) {
+  const train::TrainOptions options = small_wide_resnet(0.3);
+  const auto whole = make(options), first = make(options), second = make(options);
+  MemoryStream stream(options.input, 4, 4);
+  train_on(*whole, stream);
+  stream.rewind();
+  first->train_epoch(stream, {}, {}, 2);
+  train::TrainerState state;
+  first->save(state);
+  second->load(state);
+  second->train_epoch(stream, {}, {}, 2);
+  EXPECT_EQ(weights_of(*second), weights_of(*whole));
+}
+
+TEST(Models, NovoGradResumesToTheBit) {
+  train::TrainOptions options = options_for("toy");
+  options.optimizer = "novograd";
+  options.beta1 = 0.95;
+  options.beta2 = 0.5;
+  const auto whole = make(options), first = make(options), second = make(options);
+  MemoryStream stream(options.input, 8, 4);
+  train_on(*whole, stream);
+  stream.rewind();
+  first->train_epoch(stream, {}, {}, 2);
+  train::TrainerState state;
+  first->save(state);
+  second->load(state);
+  second->train_epoch(stream, {}, {}, 2);
+  EXPECT_EQ(weights_of(*second), weights_of(*whole));
+}
+
+/// Files name channels first, whatever the order in memory.
+TEST(Models, StatesAreTheSameInEitherLayout) {
+  train::TrainOptions options = options_for("resnet18");
+  options.input = {3, 32, 32, Dtype::f32, Layout::nchw};
+  train::TrainerState states[2];
+  for (const train::MemoryOrder layout : {train::MemoryOrder::nchw, train::MemoryOrder::nhwc}) {
+    options.layout = layout;
+    make(options)->save(states[layout == train::MemoryOrder::nhwc]);
+  }
+  ASSERT_EQ(states[0].weights.size(), states[1].weights.size());
+  for (std::size_t i = 0; i < states[0].weights.size(); ++i) {
+    const auto &a = states[0].weights[i], &b = states[1].weights[i];
+    EXPECT_EQ(a.name, b.name);
+    EXPECT_TRUE(std::ranges::equal(a.bytes, b.bytes)) << a.name;
+  }
+  options.layout = train::MemoryOrder::nhwc;
+  const auto loaded = make(options);
+  const std::vector<float> weights = weights_of(*loaded);
+  loaded->load(states[0]);
+  EXPECT_EQ(weights_of(*loaded), weights);
+}
+
+TEST(Models, RefuseWhatLeavesNothing) {
+  train::TrainOptions small = small_wide_resnet(0);
+  small.input.height = 3;
+  EXPECT_EQ(error_of([&] { make(small); }), ErrorKind::usage);
+  train::TrainOptions wide = small_wide_resnet(0);
+  wide.widen = 0;
+  EXPECT_EQ(error_of([&] { make(wide); }), ErrorKind::usage);
+}
+
+/// bf16 keeps 8 bits: far from float32's results, but the same training.
+TEST(Models, TrainInBfloat16) {
+  train::TrainOptions options = options_for("mobilenetv3_small");
+  options.optimizer = "adamw";
+  options.lr = 1e-3;
+  options.precision = train::Precision::bf16;
+  const auto trainer = make(options);
+  MemoryStream stream(options.input, 32, 1);
+  double first = 0, last = 0;
+  for (int epoch = 0; epoch < 12; ++epoch) {
+    stream.rewind();
+    last = train_on(*trainer, stream).loss;
+    if (epoch == 0) first = last;
+  }
+  EXPECT_LT(last, 0.8 * first);
+}
+
+}  // namespace
+}  // namespace millrace::testing
