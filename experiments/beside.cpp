@@ -21,7 +21,8 @@ Figure in_unit(const FigureTable& published, const std::string& column, Figure f
   return f;
 }
 
-const Tolerance* tolerance_for(const FigureTable& published, const FigureRow& row, const FigureRow& ours, const std::string& column, bool scaled) {
+const Tolerance* tolerance_for(const FigureTable& published, const FigureRow& row, const FigureRow& ours, const std::string& column,
+                               bool scaled) {
   for (const Tolerance& t : published.tolerances) {
     const bool named = std::find(t.metrics.begin(), t.metrics.end(), column) != t.metrics.end();
     const bool applies = named && has_settings(row, t.where) && has_settings(ours, t.ours);
@@ -56,7 +57,8 @@ std::vector<std::string> columns_of(const FigureTable& published, const FigureTa
   std::vector<std::string> out;
   for (const FigureRow& row : published.rows)
     for (const auto& [column, figure] : row.figures) {
-      const bool ours = std::any_of(measured.rows.begin(), measured.rows.end(), [&, c = &column](const FigureRow& r) { return r.find(*c); });
+      const bool ours =
+          std::any_of(measured.rows.begin(), measured.rows.end(), [&, c = &column](const FigureRow& r) { return r.find(*c); });
       if (std::find(out.begin(), out.end(), column) == out.end() && (ours || measured.rows.empty())) out.push_back(column);
     }
   return out;
@@ -125,7 +127,8 @@ std::string side_by_side(const FigureTable& published, const std::vector<CellSum
 
 namespace {
 
-void judge_tolerances(const FigureTable& published, const FigureTable& measured, const std::vector<CellSummary>& cells, bool scaled, Findings& out) {
+void judge_tolerances(const FigureTable& published, const FigureTable& measured, const std::vector<CellSummary>& cells, bool scaled,
+                      Findings& out) {
   for (const Tolerance& t : published.tolerances) {
     if (t.metrics.empty()) continue;
     if (scaled && t.unscaled) {
@@ -150,7 +153,8 @@ void judge_tolerances(const FigureTable& published, const FigureTable& measured,
           if (within(t, *theirs, ours))
             ++kept;
           else
-            outside.push_back(mine->name + " " + column + " " + fixed(ours.value, published.in_percent(column) ? 2 : 4) + " (published " + theirs->text + ")");
+            outside.push_back(mine->name + " " + column + " " + fixed(ours.value, published.in_percent(column) ? 2 : 4) + " (published " +
+                              theirs->text + ")");
         }
       }
     }
@@ -164,7 +168,9 @@ void judge_tolerances(const FigureTable& published, const FigureTable& measured,
     if (t.high > t.low) text += span(t.low, t.high, 1);
     if (t.within > 0) text += plain(t.within) + " of the published figure (widest " + fixed(widest, decimals) + ")";
     if (t.within_share > 0) text += pct(t.within_share, 0) + " of the published figure";
-    if (t.apart > 0) text += "; they lie " + fixed(high - low, decimals) + " apart, " + (high - low <= t.apart + kEpsilon ? "within" : "beyond") + " the " + plain(t.apart) + " allowed";
+    if (t.apart > 0)
+      text += "; they lie " + fixed(high - low, decimals) + " apart, " + (high - low <= t.apart + kEpsilon ? "within" : "beyond") +
+              " the " + plain(t.apart) + " allowed";
     out.push_back({"tolerance", text + (outside.empty() ? "." : "; outside: " + some(outside) + ".")});
   }
 }
@@ -197,8 +203,9 @@ void judge_curves(const FigureTable& published, const std::vector<CellSummary>& 
           }
     }
     if (judged)
-      out.push_back({"tolerance", "curves of " + t.series + " from epoch " + std::to_string(t.from_epoch) + " on: " + std::to_string(kept) + " of " + counted(judged, "point") +
-                                      " within " + plain(t.within) + "; widest " + fixed(widest, 4) + " (" + where + ")."});
+      out.push_back({"tolerance", "curves of " + t.series + " from epoch " + std::to_string(t.from_epoch) + " on: " + std::to_string(kept) +
+                                      " of " + counted(judged, "point") + " within " + plain(t.within) + "; widest " + fixed(widest, 4) +
+                                      " (" + where + ")."});
   }
 }
 
@@ -232,14 +239,17 @@ void judge_orders(const FigureTable& published, const FigureTable& measured, Fin
           else if (p->low <= q->high && q->low <= p->high && a.runs > 1 && b.runs > 1)
             ++chance;
           else
-            broken.push_back(metric + " of " + b.name + " (" + significant(q->value, 4) + ") against " + a.name + " (" + significant(p->value, 4) + ")");
+            broken.push_back(metric + " of " + b.name + " (" + significant(q->value, 4) + ") against " + a.name + " (" +
+                             significant(p->value, 4) + ")");
         }
       }
     std::string text = "\"" + o.text + "\"";
     if (pairs)
-      text += ": holds in " + std::to_string(kept) + " of " + counted(pairs, "pair") + " of ours" + (chance ? ", " + std::to_string(chance) + " not distinguishable by their repetitions" : "") +
+      text += ": holds in " + std::to_string(kept) + " of " + counted(pairs, "pair") + " of ours" +
+              (chance ? ", " + std::to_string(chance) + " not distinguishable by their repetitions" : "") +
               (broken.empty() ? "" : "; not in " + some(broken, 4));
-    if (untestable) text += std::string(pairs ? "; " : ": ") + counted(untestable, "pair") + " not testable here: ranks and workers share cores";
+    if (untestable)
+      text += std::string(pairs ? "; " : ": ") + counted(untestable, "pair") + " not testable here: ranks and workers share cores";
     if (!pairs && !untestable) text += ": no pair of this grid to judge";
     out.push_back({"order", text + "."});
   }
@@ -251,7 +261,8 @@ void judge_speed(const FigureTable& published, const FigureTable& measured, cons
   const CellSummary* best = nullptr;
   for (const FigureRow& row : published.rows) {
     const auto works = works_of(row.settings);
-    if (const Figure* total = row.find("total"); total && !works.empty()) best_published = std::max(best_published, works[0].images * works[0].epochs / total->value);
+    if (const Figure* total = row.find("total"); total && !works.empty())
+      best_published = std::max(best_published, works[0].images * works[0].epochs / total->value);
     if (const Figure* rate = row.find("images_per_second")) best_published = std::max(best_published, rate->value);
     const auto mine = matching(published, row, cells);
     const Figure *wall = row.find("wall"), *load = row.find("load"), *update = row.find("update");
@@ -260,7 +271,9 @@ void judge_speed(const FigureTable& published, const FigureTable& measured, cons
       const FigureRow* m = measured_row(measured, *cell);
       if (m && load && update && cell->update_ms.median > 0) ratios.push_back(fixed(cell->load_ms.median / cell->update_ms.median, 2));
     }
-    if (!ratios.empty()) out.push_back({"D1", row.name + ": load over update is " + fixed(load->value / update->value, 2) + " published, " + some(ratios) + " here."});
+    if (!ratios.empty())
+      out.push_back(
+          {"D1", row.name + ": load over update is " + fixed(load->value / update->value, 2) + " published, " + some(ratios) + " here."});
     const FigureRow* m = mine.empty() ? nullptr : measured_row(measured, *mine.front());
     if (!wall || !m || works.empty() || !m->find("wall")) continue;
     if (m->settings.value("images", 0.0) != works[0].images) continue;
@@ -269,13 +282,15 @@ void judge_speed(const FigureTable& published, const FigureTable& measured, cons
     ++rows;
   }
   if (rows)
-    out.push_back({"wall", counted(rows, "row") + " with the published images an epoch: " + significant(theirs, 4) + " s of training published, " + significant(ours, 4) +
-                               " s at our epoch's wall, 1/" + significant(theirs / ours, 3) + "."});
+    out.push_back({"wall", counted(rows, "row") + " with the published images an epoch: " + significant(theirs, 4) +
+                               " s of training published, " + significant(ours, 4) + " s at our epoch's wall, 1/" +
+                               significant(theirs / ours, 3) + "."});
   for (const CellSummary& s : cells)
     if (!s.runs.empty() && s.images_per_second.median > best_own) best_own = s.images_per_second.median, best = &s;
   if (best && best_published > 0)
-    out.push_back({"D1", "our best is " + grouped(best_own) + " images/s (" + own_label(*best) + ", " + verdict(best->wait_share) + "); the published best is " +
-                             grouped(best_published) + " on other hardware (" + fixed(best_own / best_published, 2) + " times)."});
+    out.push_back({"D1", "our best is " + grouped(best_own) + " images/s (" + own_label(*best) + ", " + verdict(best->wait_share) +
+                             "); the published best is " + grouped(best_published) + " on other hardware (" +
+                             fixed(best_own / best_published, 2) + " times)."});
 }
 
 /// The source's own claims, asked of our rows: both orders, break-even, learning rates against the rules.
@@ -312,7 +327,8 @@ Findings judge_both(const FigureTable& published, const std::vector<CellSummary>
     const double asked = number_of(row.settings, "epochs", 0);
     const std::size_t epochs = ours.empty() ? 0 : ours.front()->runs.front()->epochs.size();
     if (!epochs || double(epochs) == asked) continue;
-    out.push_back({"D5", "here " + counted(epochs, "epoch") + ", published " + fixed(asked, 0) + ": totals and last accuracies are not compared."});
+    out.push_back(
+        {"D5", "here " + counted(epochs, "epoch") + ", published " + fixed(asked, 0) + ": totals and last accuracies are not compared."});
     break;
   }
   judge_tolerances(published, measured, cells, scaled, out);

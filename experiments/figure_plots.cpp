@@ -39,7 +39,7 @@ void collect(const FigureTable& table, const std::string& column, bool published
   for (const FigureRow& row : table.rows) {
     const auto works = works_of(row.settings);
     const Figure* f = row.find(column);
-    if (works.size() != 1 || !f || f->at_least) continue;
+    if (works.size() != 1 || !f || f->at_least || f->digits() < 3) continue;  // Fewer digits draw no line.
     std::string kind = published ? "published" : "ours";
     if (const std::string run = value_or(row.settings, "run", ""); !published && !run.empty()) kind += ", " + run;
     lines[value_or(row.settings, "model", "")][{int(works[0].ranks), kind}].push_back(
@@ -73,20 +73,25 @@ std::string batch_plot(const FigureTable& published, const FigureTable& ours) {
       const std::string colour = kRanks[static_cast<std::size_t>(ranks > 4 ? 3 : ranks > 2 ? 2 : ranks - 1)];
       const bool open = kind == "published";
       for (int panel = 0; panel < 2; ++panel)
-        plots[panel] += (plots[panel].empty() ? "" : ", ") + std::string("$rows index ") + std::to_string(block) + " using " + (panel ? "2" : "1") +
-                        ":3:4:5 with yerrorlines lw " + (open ? "1.2 dt 2 pt 6" : "2 pt 7") + " ps 0.9 lc rgb \"" + colour + "\"" +
-                        (panel ? " title " + gnuplot_text("W " + std::to_string(ranks) + ", " + kind) : " notitle");
+        plots[panel] += (plots[panel].empty() ? "" : ", ") + std::string("$rows index ") + std::to_string(block) + " using " +
+                        (panel ? "2" : "1") + ":3:4:5 with yerrorlines lw " + (open ? "1.2 dt 2 pt 6" : "2 pt 7") + " ps 0.9 lc rgb \"" +
+                        colour + "\"" + (panel ? " title " + gnuplot_text("W " + std::to_string(ranks) + ", " + kind) : " notitle");
       ++block;
     }
     for (int panel = 0; panel < 2; ++panel)
-      panels << "set title " << gnuplot_text(model + (panel ? ": at equal b, images a rank" : ": at equal G, the global batch")) << " noenhanced\n"
-             << "set xlabel \"" << (panel ? "b" : "G = W b") << "\"\n" << (panel ? "set key outside right top\n" : "unset key\n") << "plot " << plots[panel] << "\n";
+      panels << "set title " << gnuplot_text(model + (panel ? ": at equal b, images a rank" : ": at equal G, the global batch"))
+             << " noenhanced\n"
+             << "set xlabel \"" << (panel ? "b" : "G = W b") << "\"\n"
+             << (panel ? "set key outside right top\n" : "unset key\n") << "plot " << plots[panel] << "\n";
   }
   std::ostringstream out;
-  out << "# Made by `millrace report`: accuracy by batch.\n$rows << EOD\n" << data.str() << "EOD\n"
+  out << "# Made by `millrace report`: accuracy by batch.\n$rows << EOD\n"
+      << data.str() << "EOD\n"
       << "set multiplot layout " << lines.size() << ",2\n"
-      << "set logscale x 2; set grid ytics lc rgb \"#DDDDDD\"; set border 3; set tics nomirror; set offsets graph 0.05, graph 0.05, graph 0.05, graph 0.05\n"
-      << "set ylabel " << gnuplot_text("% after " + (column == "accuracy" ? std::string("the last epoch") : "epoch " + column.substr(9))) << "\n"
+      << "set logscale x 2; set grid ytics lc rgb \"#DDDDDD\"; set border 3; set tics nomirror; set offsets graph 0.05, graph 0.05, graph "
+         "0.05, graph 0.05\n"
+      << "set ylabel " << gnuplot_text("% after " + (column == "accuracy" ? std::string("the last epoch") : "epoch " + column.substr(9)))
+      << "\n"
       << panels.str() << "unset multiplot\n";
   return out.str();
 }
@@ -102,9 +107,11 @@ std::string hidden_plot(const FigureTable& table) {
   }
   if (rows == 0) return {};
   std::ostringstream out;
-  out << "# Made by `millrace report`: what t_epoch shows of an epoch's wall.\n$rows << EOD\n" << data.str() << "EOD\n"
+  out << "# Made by `millrace report`: what t_epoch shows of an epoch's wall.\n$rows << EOD\n"
+      << data.str() << "EOD\n"
       << "set style fill solid 1.0 noborder; set boxwidth 0.7; set border 3; set tics nomirror scale 0; set grid ytics lc rgb \"#DDDDDD\"\n"
-      << "set yrange [0:112]; set ytics 0,25,100; set xrange [-0.6:" << double(rows) - 0.4 << "]; set xtics rotate by -40 noenhanced; set rmargin 8; set bmargin 8\n"
+      << "set yrange [0:112]; set ytics 0,25,100; set xrange [-0.6:" << double(rows) - 0.4
+      << "]; set xtics rotate by -40 noenhanced; set rmargin 8; set bmargin 8\n"
       << "set ylabel \"% of the wall of an epoch\"; set key outside top center horizontal samplen 1\n"
       << "plot $rows using 0:(100):xticlabels(1) with boxes lc rgb \"#D55E00\" title \"hidden: between steps\", "
       << "$rows using 0:2 with boxes lc rgb \"#0072B2\" title \"t\\\\_epoch: after the fetch\", "

@@ -13,7 +13,8 @@ namespace millrace {
 namespace {
 
 [[noreturn]] void no_figure(std::string_view text) {
-  throw Error(ErrorKind::data, "'" + shortened(text) + "' is not a figure", "digits as printed, for example \".9173\", \"302.0 [i]\", \">.85\"");
+  throw Error(ErrorKind::data, "'" + shortened(text) + "' is not a figure",
+              "digits as printed, for example \".9173\", \"302.0 [i]\", \">.85\"");
 }
 
 /// The number at the front of `text`, with what rounds to its digits.
@@ -137,11 +138,14 @@ bool agree(const FigureRow& a, const FigureRow& b, const std::string& key) {
 
 std::vector<std::pair<std::size_t, std::size_t>> pairs_of(const Claim& c, const std::vector<FigureRow>& rows) {
   std::vector<std::pair<std::size_t, std::size_t>> out;
-  const auto is = [&](const FigureRow& row, const Json& value) { return has_settings(row, Json{{c.vary, value}}) && has_settings(row, c.where); };
+  const auto is = [&](const FigureRow& row, const Json& value) {
+    return has_settings(row, Json{{c.vary, value}}) && has_settings(row, c.where);
+  };
   for (std::size_t a = 0; a < rows.size(); ++a)
     for (std::size_t b = 0; b < rows.size(); ++b) {
       if (a == b || !is(rows[a], c.from) || !is(rows[b], c.to)) continue;
-      if (std::all_of(c.equal.begin(), c.equal.end(), [&](const std::string& key) { return agree(rows[a], rows[b], key); })) out.emplace_back(a, b);
+      if (std::all_of(c.equal.begin(), c.equal.end(), [&](const std::string& key) { return agree(rows[a], rows[b], key); }))
+        out.emplace_back(a, b);
     }
   return out;
 }

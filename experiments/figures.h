@@ -78,9 +78,9 @@ struct Tolerance {
   std::string series;  ///< In place of metrics.
   std::size_t from_epoch = 1;
   Json where;
-  Json ours;           ///< Settings that our row must have for it to be judged ("throttled").
+  Json ours;  ///< Settings that our row must have for it to be judged ("throttled").
   double within = 0;
-  double within_share = 0;  ///< Of the published figure.
+  double within_share = 0;   ///< Of the published figure.
   double low = 0, high = 0;  ///< Where high > low: the band for every row, whatever is published.
   double apart = 0;          ///< Not 0: the most that rows may differ among one another.
   bool unscaled = false;     ///< Judged only where the study is not scaled down.

@@ -44,12 +44,12 @@ void judge_steps(const FigureTable& table, Findings& out) {
     if (id.holds())
       ++held;
     else
-      broken.push_back(id.row->name + ": " + fixed(id.steps, 0) + " x " + id.t_batch->text + " = " + significant(id.expected(), 4) + " s, printed " +
-                       significant(id.t_epoch->value, 4) + " s (" + signed_pct(id.off()) + ")");
+      broken.push_back(id.row->name + ": " + fixed(id.steps, 0) + " x " + id.t_batch->text + " = " + significant(id.expected(), 4) +
+                       " s, printed " + significant(id.t_epoch->value, 4) + " s (" + signed_pct(id.off()) + ")");
   }
   if (ids.empty()) return;
-  out.push_back({"D2", "The identity t_epoch = n x t_batch holds to 4 digits in " + std::to_string(held) + " of " + counted(ids.size(), "row") +
-                           (broken.empty() ? "." : "; not in " + some(broken) + ".")});
+  out.push_back({"D2", "The identity t_epoch = n x t_batch holds to 4 digits in " + std::to_string(held) + " of " +
+                           counted(ids.size(), "row") + (broken.empty() ? "." : "; not in " + some(broken) + ".")});
 }
 
 /// Rate x time of one epoch against the images that it trains on.
@@ -66,12 +66,14 @@ void judge_rate(const FigureRow& row, std::size_t epoch, const Figure& rate, con
     if (std::abs(off) <= std::max(rounding, 1.0))
       fitting.push_back(fixed(w.steps, 0) + " x " + fixed(w.batch, 0) + " x " + fixed(w.ranks, 0));
   }
-  const std::string head = row.name + " epoch " + std::to_string(epoch) + ": " + rate.text + " images/s x " + seconds.text + " s = " + grouped(images) + " images";
+  const std::string head = row.name + " epoch " + std::to_string(epoch) + ": " + rate.text + " images/s x " + seconds.text +
+                           " s = " + grouped(images) + " images";
   if (fitting.size() > 1)
-    out.push_back({"D2", head + ", which is " + joined(fitting) + " alike (steps x rows x ranks): the rate cannot tell which batch it was, and the source does not say."});
+    out.push_back({"D2", head + ", which is " + joined(fitting) +
+                             " alike (steps x rows x ranks): the rate cannot tell which batch it was, and the source does not say."});
   else if (fitting.empty())
-    out.push_back({"D2", head + ", " + grouped(std::abs(nearest)) + (nearest < 0 ? " short of " : " more than ") + grouped(images - nearest) + " (" +
-                             pct(std::abs(nearest) / (images - nearest), 2) + ", beyond rounding)" +
+    out.push_back({"D2", head + ", " + grouped(std::abs(nearest)) + (nearest < 0 ? " short of " : " more than ") +
+                             grouped(images - nearest) + " (" + pct(std::abs(nearest) / (images - nearest), 2) + ", beyond rounding)" +
                              (value_or(row.settings, "rate", "") == "sum of ranks"
                                   ? ": a sum of the ranks' own rates is not the images over the slowest rank's time, which would be " +
                                         fixed((images - nearest) / seconds.value, 1) + " images/s."
@@ -88,8 +90,9 @@ void judge_classes(const FigureTable& table, Findings& out) {
     const double slack = 0.005 + unit * (accuracy->high - accuracy->low) / 2;
     const bool agrees = std::abs(check.weighted - unit * accuracy->value) <= slack;
     const bool outlier = double(check.errors[check.worst]) > 3 * check.expected_at_worst;
-    std::string text = row.name + ": class accuracies weighted by class size give " + fixed(check.weighted, 2) + " %, " + (accuracy->mark.empty() && unit == 100 ? "overall " : "printed ") +
-                       fixed(unit * accuracy->value, 2) + " %: " + (agrees ? "every image was scored once." : "they do not agree.");
+    std::string text = row.name + ": class accuracies weighted by class size give " + fixed(check.weighted, 2) + " %, " +
+                       (accuracy->mark.empty() && unit == 100 ? "overall " : "printed ") + fixed(unit * accuracy->value, 2) +
+                       " %: " + (agrees ? "every image was scored once." : "they do not agree.");
     if (outlier)
       text += " Class " + std::to_string(check.worst) + " has " + std::to_string(check.errors[check.worst]) + " of the " +
               std::to_string(check.total_errors) + " errors, where the other classes' rate predicts " + fixed(check.expected_at_worst, 0) +
@@ -97,7 +100,8 @@ void judge_classes(const FigureTable& table, Findings& out) {
     (agrees && !outlier ? agreed : told).push_back({"D2", text});
   }
   if (agreed.size() > 4)
-    out.push_back({"D2", "Class accuracies weighted by class size give the overall accuracy in " + counted(agreed.size(), "row") + ": every image was scored once."});
+    out.push_back({"D2", "Class accuracies weighted by class size give the overall accuracy in " + counted(agreed.size(), "row") +
+                             ": every image was scored once."});
   else
     out.insert(out.end(), agreed.begin(), agreed.end());
   out.insert(out.end(), told.begin(), told.end());
@@ -126,9 +130,10 @@ void contradictions(const FigureTable& table, Findings& out) {
       const Figure *p = x.find("accuracy"), *q = y.find("accuracy");
       // Of figures that print all their digits small differences are chance (D7); these have a gap of many points.
       if (!may_be_one || !p || !q || (p->low <= q->high + 0.1 && q->low <= p->high + 0.1) || table.in_percent("accuracy")) continue;
-      out.push_back({"D2", x.name + " and " + y.name + " can be one setting (batch " + value_or(x.settings, "batch_per_rank", "?") + " a rank, lr " +
-                               value_or(x.settings, "lr", "?") + ", momentum " + value_or(x.settings, "momentum", "?") + "), and the source gives accuracy " +
-                               p->text + " for the one and " + q->text + " for the other: the statements contradict each other."});
+      out.push_back({"D2", x.name + " and " + y.name + " can be one setting (batch " + value_or(x.settings, "batch_per_rank", "?") +
+                               " a rank, lr " + value_or(x.settings, "lr", "?") + ", momentum " + value_or(x.settings, "momentum", "?") +
+                               "), and the source gives accuracy " + p->text + " for the one and " + q->text +
+                               " for the other: the statements contradict each other."});
     }
 }
 
@@ -149,16 +154,21 @@ void equal_rows(const FigureTable& table, Findings& out) {
       const std::string pair = x.name + " and " + y.name;
       std::vector<std::string> differ;
       for (const char* key : {"sampler", "seed"})
-        if (!agree(x, y, key)) differ.push_back(std::string(key) + " " + value_or(x.settings, key, "") + " against " + value_or(y.settings, key, ""));
-      const bool norms = number_of(x.settings, "norm_layers", 0) > 0 && value_or(x.settings, "buffers", value_or(y.settings, "buffers", "")) == "per-rank";
+        if (!agree(x, y, key))
+          differ.push_back(std::string(key) + " " + value_or(x.settings, key, "") + " against " + value_or(y.settings, key, ""));
+      const bool norms =
+          number_of(x.settings, "norm_layers", 0) > 0 && value_or(x.settings, "buffers", value_or(y.settings, "buffers", "")) == "per-rank";
       if (equal == columns)
         same.push_back(pair + " (G " + plain(works_of(x.settings)[0].global_batch) + (norms ? ", with BatchNorm" : "") + ")");
       else
-        others.push_back(pair + " (" + (differ.empty() ? (norms ? "BatchNorm statistics are per rank" : "no difference is named") : joined(differ)) + ")");
+        others.push_back(pair + " (" +
+                         (differ.empty() ? (norms ? "BatchNorm statistics are per rank" : "no difference is named") : joined(differ)) +
+                         ")");
     }
   if (same.empty()) return;
   out.push_back({"D3", "Equal in all printed accuracies: " + joined(same) +
-                           ". Each pair has one global batch, one order of samples and a model without BatchNorm, and breaks no identity: the same training run "
+                           ". Each pair has one global batch, one order of samples and a model without BatchNorm, and breaks no identity: "
+                           "the same training run "
                            "on other ranks, not a copy." +
                            (others.empty() ? "" : " At equal G these differ: " + some(others, 4) + ".")});
 }
@@ -173,9 +183,9 @@ void copied_cells(const FigureTable& table, Findings& out) {
     for (const StepIdentity& sound : ids) {
       if (!sound.holds() || sound.t_batch->text != broken.t_batch->text) continue;
       const double right = broken.t_epoch->value / broken.steps;
-      std::string text = "Copied: t_batch of " + broken.row->name + " equals that of " + sound.row->name + " in every digit (" + broken.t_batch->text +
-                         "), and only there n x t_batch is not t_epoch. The right value is " + broken.t_epoch->text + " / " + fixed(broken.steps, 0) + " = " +
-                         fixed(right, 6) + " s";
+      std::string text = "Copied: t_batch of " + broken.row->name + " equals that of " + sound.row->name + " in every digit (" +
+                         broken.t_batch->text + "), and only there n x t_batch is not t_epoch. The right value is " + broken.t_epoch->text +
+                         " / " + fixed(broken.steps, 0) + " = " + fixed(right, 6) + " s";
       for (const Claim& c : table.claims) {
         if (c.growth_falls_with.empty()) continue;
         for (const auto& [a, b] : c.pairs) {

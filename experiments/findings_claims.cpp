@@ -83,8 +83,9 @@ std::string rate_meaning(const FigureTable& table, const Claim& c) {
     if (!novo || !lr.is_number() || !agree(x, y, "lr")) continue;
     const Json& sgd = value_or(x.settings, "optimizer", "") == "novograd" ? y.settings : x.settings;
     const double m = number_of(sgd, "momentum", 0);
-    return " The equal lr does not mean the same: a tensor's step is at most " + value_text(lr) + " long with NovoGrad (gradients averaged), whatever its gradient, and up to " +
-           plain(lr.get<double>() / (1 - m)) + " times the gradient's length with momentum " + plain(m) + ".";
+    return " The equal lr does not mean the same: a tensor's step is at most " + value_text(lr) +
+           " long with NovoGrad (gradients averaged), whatever its gradient, and up to " + plain(lr.get<double>() / (1 - m)) +
+           " times the gradient's length with momentum " + plain(m) + ".";
   }
   return {};
 }
@@ -106,7 +107,8 @@ void unequal_settings(const FigureTable& table, Findings& out) {
       continue;
     }
     out.push_back({"D4", "\"" + c.text + "\": " + claim_arithmetic(table, c) +
-                             (others.empty() ? "The two rows differ in nothing else." : "But the two rows differ in " + some(others, 10) + " as well.") +
+                             (others.empty() ? "The two rows differ in nothing else."
+                                             : "But the two rows differ in " + some(others, 10) + " as well.") +
                              rate_meaning(table, c)});
   }
   for (const auto& [differences, claims] : families)
@@ -144,9 +146,10 @@ std::vector<std::pair<std::size_t, std::size_t>> pairs_at_equal_global(const Fig
   for (std::size_t a = 0; a < table.rows.size(); ++a)
     for (std::size_t b = 0; b < table.rows.size(); ++b) {
       const FigureRow &x = table.rows[a], &y = table.rows[b];
-      const bool fits = a != b && has_settings(x, {{c.vary, c.from}}) && has_settings(y, {{c.vary, c.to}}) && has_settings(x, c.where) &&
-                        has_settings(y, c.where) && agree(x, y, "global_batch") &&
-                        std::all_of(c.equal.begin(), c.equal.end(), [&](const std::string& key) { return is_batch(key) || agree(x, y, key); });
+      const bool fits =
+          a != b && has_settings(x, {{c.vary, c.from}}) && has_settings(y, {{c.vary, c.to}}) && has_settings(x, c.where) &&
+          has_settings(y, c.where) && agree(x, y, "global_batch") &&
+          std::all_of(c.equal.begin(), c.equal.end(), [&](const std::string& key) { return is_batch(key) || agree(x, y, key); });
       if (fits) out.emplace_back(a, b);
     }
   return out;
@@ -159,8 +162,8 @@ std::string pair_names(const FigureTable& table, const std::vector<std::pair<std
 }
 
 std::string score_text(const Score& s) {
-  return "better in " + std::to_string(s.better) + ", worse in " + std::to_string(s.worse) + (s.equal ? ", equal in " + std::to_string(s.equal) : "") + " of " +
-         counted(s.all(), "cell") +
+  return "better in " + std::to_string(s.better) + ", worse in " + std::to_string(s.worse) +
+         (s.equal ? ", equal in " + std::to_string(s.equal) : "") + " of " + counted(s.all(), "cell") +
          (s.chance ? " (" + std::to_string(s.chance) + " of these differences are below two standard deviations)" : "");
 }
 
@@ -191,12 +194,14 @@ void one_pair_over_other_work(const FigureTable& table, const Claim& c, Findings
   const auto x = works_of(from.settings), y = works_of(to.settings);
   if (x.size() != 1 || y.size() != 1 || x[0].global_batch == y[0].global_batch) return;
   const bool rate = c.metrics == std::vector<std::string>{"images_per_second"};
-  std::string text = "\"" + c.text + "\": " + to.name + " has G " + fixed(y[0].global_batch, 0) + " and " + grouped(y[0].optimizer_steps()) +
-                     " optimiser steps, " + from.name + " " + fixed(x[0].global_batch, 0) + " and " + grouped(x[0].optimizer_steps()) + ": " + (rate ? "rates at equal b." : "another training run.");
+  std::string text = "\"" + c.text + "\": " + to.name + " has G " + fixed(y[0].global_batch, 0) + " and " +
+                     grouped(y[0].optimizer_steps()) + " optimiser steps, " + from.name + " " + fixed(x[0].global_batch, 0) + " and " +
+                     grouped(x[0].optimizer_steps()) + ": " + (rate ? "rates at equal b." : "another training run.");
   const Figure *a = from.find("total"), *b = to.find("total");
   if (a && b) {
     const double before = a->value / x[0].optimizer_steps(), after = b->value / y[0].optimizer_steps();
-    text += " A step takes " + fixed(after * 1e3, 0) + " ms against " + fixed(before * 1e3, 0) + ", " + fixed(after / before, 1) + " times.";
+    text +=
+        " A step takes " + fixed(after * 1e3, 0) + " ms against " + fixed(before * 1e3, 0) + ", " + fixed(after / before, 1) + " times.";
   }
   out.push_back({"D5", text});
 }
@@ -229,7 +234,8 @@ void broken_trends(const FigureTable& table, Findings& out) {
           if (t.direction == "falls" ? q->value <= p->value : q->value >= p->value)
             ++kept;
           else
-            broken.push_back(metric + " of " + b.name + " (" + q->text + ") against " + a.name + " (" + p->text + "), seed " + value_or(b.settings, "seed", "?"));
+            broken.push_back(metric + " of " + b.name + " (" + q->text + ") against " + a.name + " (" + p->text + "), seed " +
+                             value_or(b.settings, "seed", "?"));
         }
       }
     if (pairs)

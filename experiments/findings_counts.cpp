@@ -45,9 +45,10 @@ void swings(const FigureTable& table, Findings& out) {
   const double unit = table.in_percent("accuracy") ? 100 : 1;
   const double sd = unit * accuracy_deviation(s[bottom].value / unit, images);
   if (deepest < 4 * sd) return;
-  out.push_back({"D7", worst->name + " swings " + s[top].text + ", " + s[bottom].text + ", " + s[after].text + " over epochs " + std::to_string(top + 1) + ", " +
-                           std::to_string(bottom + 1) + ", " + std::to_string(after + 1) + ": " + significant(100 / unit * deepest, 2) +
-                           " points, " + fixed(deepest / sd, 0) + " standard deviations of the test set; differences of that size between runs say nothing."});
+  out.push_back({"D7", worst->name + " swings " + s[top].text + ", " + s[bottom].text + ", " + s[after].text + " over epochs " +
+                           std::to_string(top + 1) + ", " + std::to_string(bottom + 1) + ", " + std::to_string(after + 1) + ": " +
+                           significant(100 / unit * deepest, 2) + " points, " + fixed(deepest / sd, 0) +
+                           " standard deviations of the test set; differences of that size between runs say nothing."});
 }
 
 void widest_gap(const FigureTable& table, Findings& out) {
@@ -64,8 +65,9 @@ void widest_gap(const FigureTable& table, Findings& out) {
   const double hi = best->find("accuracy")->value / unit, lo = worst->find("accuracy")->value / unit;
   const double sd = accuracy_deviation((hi + lo) / 2, images), apart = deviations_apart(hi, lo, images);
   out.push_back({"D7", "One standard deviation of " + pct((hi + lo) / 2) + " on " + grouped(images) + " images is " + fixed(100 * sd, 2) +
-                           " points, of a difference " + fixed(141.42 * sd, 2) + "; the widest gap, " + best->name + " (" + fixed(100 * hi, 2) + ") against " +
-                           worst->name + " (" + fixed(100 * lo, 2) + "), is " + fixed(100 * (hi - lo), 2) + " points, " + fixed(apart, 1) +
+                           " points, of a difference " + fixed(141.42 * sd, 2) + "; the widest gap, " + best->name + " (" +
+                           fixed(100 * hi, 2) + ") against " + worst->name + " (" + fixed(100 * lo, 2) + "), is " +
+                           fixed(100 * (hi - lo), 2) + " points, " + fixed(apart, 1) +
                            " of those: " + (apart < 2 ? "\"alike\" is supported, a ranking is not." : "more than chance explains.")});
 }
 
@@ -73,21 +75,24 @@ void widest_gap(const FigureTable& table, Findings& out) {
 
 void noise(const FigureTable& table, Findings& out) {
   if (table.rows.size() > 1 && std::all_of(table.rows.begin(), table.rows.end(), [](const FigureRow& r) { return r.runs <= 1; }))
-    out.push_back({"D7", "One run a row in all " + std::to_string(table.rows.size()) + " rows: no spread is known but what rows say of one another."});
+    out.push_back({"D7", "One run a row in all " + std::to_string(table.rows.size()) +
+                             " rows: no spread is known but what rows say of one another."});
   double floor = 0;
   for (std::size_t a = 0; a < table.rows.size(); ++a)
     for (std::size_t b = a + 1; b < table.rows.size(); ++b) {
       const FigureRow &x = table.rows[a], &y = table.rows[b];
       if (!repeat_one_another(table, x, y)) continue;
       std::vector<std::string> told;
-      if (const Figure *p = x.find("total"), *q = y.find("total"); p && q) {
+      if (const Figure* p = x.find("total"), *q = y.find("total"); p && q) {
         const double off = std::abs(q->value / p->value - 1);
         floor = std::max(floor, off);
         told.push_back("total " + p->text + " and " + q->text + " s (" + pct(off) + ")");
       }
-      if (const Figure *p = x.find("accuracy"), *q = y.find("accuracy"); p && q)
-        told.push_back("accuracy " + p->text + " and " + q->text + " (" + fixed(std::abs(p->value - q->value) * (table.in_percent("accuracy") ? 1 : 100), 2) + " points)");
-      if (!told.empty()) out.push_back({"D7", x.name + " and " + y.name + " are one setting run twice: " + joined(told) + ". That is the noise floor."});
+      if (const Figure* p = x.find("accuracy"), *q = y.find("accuracy"); p && q)
+        told.push_back("accuracy " + p->text + " and " + q->text + " (" +
+                       fixed(std::abs(p->value - q->value) * (table.in_percent("accuracy") ? 1 : 100), 2) + " points)");
+      if (!told.empty())
+        out.push_back({"D7", x.name + " and " + y.name + " are one setting run twice: " + joined(told) + ". That is the noise floor."});
     }
   // Savings that repetitions do not tell apart are one result.
   std::vector<std::string> savings;
@@ -96,7 +101,8 @@ void noise(const FigureTable& table, Findings& out) {
     if (c.pairs.size() != 1 || c.metrics != std::vector<std::string>{"total"} || floor == 0) continue;
     const FigureRow &from = table.rows[c.pairs[0].first], &to = table.rows[c.pairs[0].second];
     if (repeat_one_another(table, from, to) || !from.find("total") || !to.find("total")) continue;
-    const bool twin = std::any_of(table.rows.begin(), table.rows.end(), [&](const FigureRow& r) { return repeat_one_another(table, r, to); });
+    const bool twin =
+        std::any_of(table.rows.begin(), table.rows.end(), [&](const FigureRow& r) { return repeat_one_another(table, r, to); });
     const double saved = 1 - to.find("total")->value / from.find("total")->value;
     if (!twin || saved <= 0) continue;
     savings.push_back(pct(saved));
@@ -104,7 +110,8 @@ void noise(const FigureTable& table, Findings& out) {
     high = std::max(high, saved);
   }
   if (savings.size() > 1 && high - low <= floor)
-    out.push_back({"D7", joined(savings) + " saved are one result: they lie " + fixed(100 * (high - low), 1) + " points apart, within the " + pct(floor) + " of equal runs."});
+    out.push_back({"D7", joined(savings) + " saved are one result: they lie " + fixed(100 * (high - low), 1) +
+                             " points apart, within the " + pct(floor) + " of equal runs."});
   widest_gap(table, out);
   swings(table, out);
 }
@@ -132,7 +139,8 @@ void counts(const FigureTable& table, Findings& out) {
       if (scored.passes > test && w.ranks > 1) add(repeated, scored.passes);
     }
     const double ranks = number_of(row.settings, "ranks", 1);
-    if (ranks > 1 && value_or(row.settings, "validation_metrics", "") == "summed over ranks") summed.push_back(row.name + " " + fixed(ranks, 0) + " times");
+    if (ranks > 1 && value_or(row.settings, "validation_metrics", "") == "summed over ranks")
+      summed.push_back(row.name + " " + fixed(ranks, 0) + " times");
     if (ranks > 1 && value_or(row.settings, "validation", "") == "sharded" && value_or(row.settings, "buffers", "") == "per-rank" &&
         number_of(row.settings, "norm_layers", 0) > 0)
       averaged.push_back(row.name);
@@ -146,25 +154,32 @@ void counts(const FigureTable& table, Findings& out) {
     }
     return joined(parts);
   };
-  if (!short_scored.empty()) out.push_back({"D8", "Whole batches only in the test: scored of " + grouped(set) + " images are " + told(short_scored) + "."});
+  if (!short_scored.empty())
+    out.push_back({"D8", "Whole batches only in the test: scored of " + grouped(set) + " images are " + told(short_scored) + "."});
   if (!dropped.empty()) out.push_back({"D8", "Training leaves out " + told(dropped) + " images an epoch."});
   if (!repeated.empty()) {
     std::vector<std::string> shares;
     for (const FigureRow& row : table.rows)
       for (const Work& w : works_of(row.settings)) {
         const double all = std::ceil(w.images / w.ranks) + set, sharded = std::ceil(w.images / w.ranks) + std::ceil(set / w.ranks);
-        shares.push_back("W " + fixed(w.ranks, 0) + " " + pct(set / all, 0) + (w.ranks > 1 ? " (exact shards would save " + pct(1 - sharded / all, 0) + ")" : ""));
+        shares.push_back("W " + fixed(w.ranks, 0) + " " + pct(set / all, 0) +
+                         (w.ranks > 1 ? " (exact shards would save " + pct(1 - sharded / all, 0) + ")" : ""));
       }
     std::sort(shares.begin(), shares.end());
     shares.erase(std::unique(shares.begin(), shares.end()), shares.end());
-    out.push_back({"D8", "Every rank scores the whole test set: " + told(repeated) + " images scored an epoch where there are " + grouped(set) + ", over " +
-                             fixed(epochs, 0) + " epochs. A rank's share of validation in the images it takes does not shrink with W: " + joined(shares) + "."});
+    out.push_back({"D8", "Every rank scores the whole test set: " + told(repeated) + " images scored an epoch where there are " +
+                             grouped(set) + ", over " + fixed(epochs, 0) +
+                             " epochs. A rank's share of validation in the images it takes does not shrink with W: " + joined(shares) +
+                             "."});
   }
   if (!summed.empty())
     out.push_back({"D8", "Validation loss and accuracy are summed over ranks and not divided: printed " + joined(summed) +
                              " too large (above 100 % is possible). Comparisons within a run survive, across W they do not."});
   if (!averaged.empty())
-    out.push_back({"D8", "In " + counted(averaged.size(), "row") + " (" + some(averaged) + ") each rank scores its shard with BatchNorm buffers of its own: the accuracy is the mean over as many different models as ranks, of which one is saved. Rank 0's, the mean and that of synchronised buffers are three figures."});
+    out.push_back(
+        {"D8", "In " + counted(averaged.size(), "row") + " (" + some(averaged) +
+                   ") each rank scores its shard with BatchNorm buffers of its own: the accuracy is the mean over as many different models "
+                   "as ranks, of which one is saved. Rank 0's, the mean and that of synchronised buffers are three figures."});
 }
 
 void dead_rows(const FigureTable& table, Findings& out) {
@@ -180,7 +195,8 @@ void dead_rows(const FigureTable& table, Findings& out) {
       for (const Figure& f : it->second) accuracy.push_back(f.value / unit);
     if (const auto it = row.series.find("loss"); it != row.series.end())
       for (const Figure& f : it->second) loss.push_back(f.value);
-    if (const Figure* f = row.find("accuracy"); f && accuracy.empty() && std::find(row.throughout.begin(), row.throughout.end(), "accuracy") != row.throughout.end())
+    if (const Figure* f = row.find("accuracy");
+        f && accuracy.empty() && std::find(row.throughout.begin(), row.throughout.end(), "accuracy") != row.throughout.end())
       accuracy.assign(2, f->value / unit);
     if (const std::size_t epoch = not_learning(accuracy, loss, n)) {
       const auto works = works_of(row.settings);
@@ -189,7 +205,8 @@ void dead_rows(const FigureTable& table, Findings& out) {
     }
   }
   if (!dead.empty())
-    out.push_back({"D10", "Not a low accuracy but no learning (within a point of 1/" + fixed(classes, 0) + ", or a loss that is no number): " + some(dead, 8) + "."});
+    out.push_back({"D10", "Not a low accuracy but no learning (within a point of 1/" + fixed(classes, 0) +
+                              ", or a loss that is no number): " + some(dead, 8) + "."});
 }
 
 }  // namespace millrace

@@ -47,14 +47,17 @@ void implied_link(const FigureTable& table, Findings& out) {
       return span(v, 0) + " ms";
     };
     const double least = *std::min_element(all.begin(), all.end()), most = *std::max_element(all.begin(), all.end());
-    std::string text = "Each of the " + grouped(works[0].optimizer_steps()) + " steps of " + across->name + " takes " + ms(extra) + " more than within one node" +
+    std::string text = "Each of the " + grouped(works[0].optimizer_steps()) + " steps of " + across->name + " takes " + ms(extra) +
+                       " more than within one node" +
                        (guess > 0 ? " (" + ms(careful) + " if validation is " + fixed(guess, 0) + " s of each run)" : "") +
-                       ", so the size of the data set does not explain it. A ring moves 2(W-1)/W x " + fixed(bytes / 1e6, 2) + " MB = " + fixed(ring / 1e6, 1) +
-                       " MB a step between the nodes: " + span(gbits(ring, most), gbits(ring, least), 1) + " Gbit/s effective.";
+                       ", so the size of the data set does not explain it. A ring moves 2(W-1)/W x " + fixed(bytes / 1e6, 2) +
+                       " MB = " + fixed(ring / 1e6, 1) + " MB a step between the nodes: " + span(gbits(ring, most), gbits(ring, least), 1) +
+                       " Gbit/s effective.";
     for (const Json& rate : table.extra.value("assume", Json::object()).value("link_gbits", Json::array())) {
       const double r = rate.get<double>(), once = 8 * bytes / (r * 1e9), round = 8 * ring / (r * 1e9), now = step_seconds(*across);
       text += " " + plain(r) + " Gbit/s " + (once > now ? "is excluded: " : "at line rate ") +
-              (once > now ? "at least " + fixed(once * 1e3, 0) + " ms a step, " + fixed(round * 1e3, 0) + " by ring, where all of a step takes " + fixed(now * 1e3, 0) + "."
+              (once > now ? "at least " + fixed(once * 1e3, 0) + " ms a step, " + fixed(round * 1e3, 0) +
+                                " by ring, where all of a step takes " + fixed(now * 1e3, 0) + "."
                           : "would add " + fixed(once * 1e3, 0) + "-" + fixed(round * 1e3, 0) + " ms.");
     }
     out.push_back({"link", text});
@@ -76,7 +79,8 @@ void batch_of_workers(const FigureTable& table, Findings& out) {
   }
   if (told.size() < 2 || first_workers == last_workers) return;
   out.push_back({"D4", "Workers grow with the ranks. Images trained over all of the time: " + some(told) +
-                           ". Where the rate a worker stays, a gain is as well explained by more workers as by more devices; the legs (loading, compute, exchange) tell."});
+                           ". Where the rate a worker stays, a gain is as well explained by more workers as by more devices; the legs "
+                           "(loading, compute, exchange) tell."});
 }
 
 void break_even(const FigureTable& table, Findings& out) {
@@ -91,8 +95,10 @@ void break_even(const FigureTable& table, Findings& out) {
       rows.push_back(b[k].batch);
       batches.push_back(std::round(break_even_batch(one->find("total")->value, many->find("total")->value, b[k].ranks, a[k].global_batch)));
     }
-    out.push_back({"break-even", many->name + " is slower than " + one->name + ": " + many->find("total")->text + " / " + one->find("total")->text + " = " + fixed(slower, 2) +
-                                     ". With " + either(rows) + " images a rank and step what is left is launching and exchanging. If a step costs its images plus a constant that does not grow, " +
+    out.push_back({"break-even", many->name + " is slower than " + one->name + ": " + many->find("total")->text + " / " +
+                                     one->find("total")->text + " = " + fixed(slower, 2) + ". With " + either(rows) +
+                                     " images a rank and step what is left is launching and exchanging. If a step costs its images plus a "
+                                     "constant that does not grow, " +
                                      fixed(b[0].ranks, 0) + " ranks begin to pay from a global batch of " + either(batches) + " on."});
   }
 }
@@ -116,7 +122,8 @@ void learning_rates(const FigureTable& table, Findings& out) {
     std::vector<std::string> rows;
     for (const auto& [batch, names] : at) {
       const LrRules rules = lr_rules(lr0, b0, batch);
-      rows.push_back("G " + fixed(batch, 0) + " (" + names + ") linear " + plain(rules.linear) + ", square root " + significant(rules.square_root, 2));
+      rows.push_back("G " + fixed(batch, 0) + " (" + names + ") linear " + plain(rules.linear) + ", square root " +
+                     significant(rules.square_root, 2));
     }
     const double times = lr / lr0, whole = std::round(times);
     const bool power = std::abs(times - whole) < 1e-6 && (static_cast<long>(whole) & (static_cast<long>(whole) - 1)) == 0;
@@ -128,14 +135,16 @@ void learning_rates(const FigureTable& table, Findings& out) {
     else
       verdict = "It is " + plain(times) + " x " + plain(lr0) + ", the linear rule's for G = " + plain(times * b0) +
                 (power ? ", that is for " + plain(whole) + " ranks of " + plain(b0) + ", and " + plain(ranks_of[lr]) + " ran." : ".");
-    out.push_back({"learning rate", "lr " + plain(lr) + ", where rules from (" + plain(lr0) + ", " + plain(b0) + ") give: " + joined(rows) + ". " + verdict});
+    out.push_back({"learning rate", "lr " + plain(lr) + ", where rules from (" + plain(lr0) + ", " + plain(b0) + ") give: " + joined(rows) +
+                                        ". " + verdict});
   }
 }
 
 void warm_up(const FigureTable& table, Findings& out) {
   std::vector<std::string> stops, idle;
   for (const FigureRow& row : table.rows) {
-    const double epochs = number_of(row.settings, "warmup_epochs", 0), ranks = number_of(row.settings, "ranks", 1), lr = number_of(row.settings, "lr", 0);
+    const double epochs = number_of(row.settings, "warmup_epochs", 0), ranks = number_of(row.settings, "ranks", 1),
+                 lr = number_of(row.settings, "lr", 0);
     const double start = row.settings.value("warmup_start", Json()) == "1/ranks" ? 1 / ranks : number_of(row.settings, "warmup_start", 1);
     const double patience = number_of(row.settings, "patience", 0);
     if (epochs < 1 || patience < 1 || start >= 1) continue;
@@ -143,8 +152,8 @@ void warm_up(const FigureTable& table, Findings& out) {
     for (double e = 0; e <= epochs; ++e) factors.push_back(warm_up_factor(start, epochs, e));
     for (double e = 0; e < patience && e <= epochs; ++e) reached.push_back(100 * warm_up_factor(start, epochs, e));
     if (patience <= epochs)
-      stops.push_back(row.name + " (lr " + plain(lr) + ": factors " + slashed(factors, 2) + ") can stop after epoch " + fixed(patience, 0) + " at " + span(reached, 0) +
-                      " % of it");
+      stops.push_back(row.name + " (lr " + plain(lr) + ": factors " + slashed(factors, 2) + ") can stop after epoch " + fixed(patience, 0) +
+                      " at " + span(reached, 0) + " % of it");
   }
   if (!stops.empty())
     out.push_back({"warm-up", std::string("A target met early stops a run before it reaches the rate that its row claims: ") + some(stops) +
@@ -152,7 +161,8 @@ void warm_up(const FigureTable& table, Findings& out) {
   const bool by_ranks = std::any_of(table.rows.begin(), table.rows.end(), [](const FigureRow& r) {
     return r.settings.value("warmup_start", Json()) == "1/ranks" && number_of(r.settings, "warmup_epochs", 0) > 0;
   });
-  const bool one = std::any_of(table.rows.begin(), table.rows.end(), [](const FigureRow& r) { return number_of(r.settings, "ranks", 0) == 1; });
+  const bool one =
+      std::any_of(table.rows.begin(), table.rows.end(), [](const FigureRow& r) { return number_of(r.settings, "ranks", 0) == 1; });
   if (by_ranks && one)
     out.push_back({"D4", "Warm-up starts at 1/ranks: at W = 1 the factor is " + fixed(warm_up_factor(1, 5, 0), 0) +
                              " from the first epoch on, so rows of one and of several ranks differ in schedule too."});
@@ -164,9 +174,9 @@ void norm_collectives(const FigureTable& table, Findings& out) {
     const double layers = number_of(row.settings, "norm_layers", 0), parameters = number_of(row.settings, "parameters", 0);
     if (norm == row.settings.end() || !norm->is_array() || layers < 1 || number_of(row.settings, "ranks", 1) < 2) continue;
     const double buckets = std::ceil(4 * parameters / (25 * 1048576.0));
-    out.push_back({"D4", "The norm is not said (" + value_or(row.settings, "norm", "") + "): SyncBN would add an exchange for each of " + fixed(layers, 0) +
-                             " layers forward and backward, " + fixed(2 * layers, 0) + " a step beside " + fixed(buckets, 0) +
-                             " gradient buckets of 25 MiB, inside every figure of several ranks. Run both."});
+    out.push_back({"D4", "The norm is not said (" + value_or(row.settings, "norm", "") + "): SyncBN would add an exchange for each of " +
+                             fixed(layers, 0) + " layers forward and backward, " + fixed(2 * layers, 0) + " a step beside " +
+                             fixed(buckets, 0) + " gradient buckets of 25 MiB, inside every figure of several ranks. Run both."});
     return;  // Once: it is the source's silence, not a row's.
   }
 }
@@ -181,7 +191,8 @@ void reused_folders(const FigureTable& table, Findings& out) {
   }
   for (const auto& [folder, rows] : folders)
     if (rows.size() > 1)
-      out.push_back({"reused folder", joined(rows) + " write to one folder (\"" + folder + "\"), and the program loads the checkpoint that it finds there (" + loads +
+      out.push_back({"reused folder", joined(rows) + " write to one folder (\"" + folder +
+                                          "\"), and the program loads the checkpoint that it finds there (" + loads +
                                           "): whichever came later started from trained weights."});
 }
 
@@ -190,8 +201,8 @@ void idle_keys(const FigureTable& table, Findings& out) {
     const std::string key = idle.value("key", ""), because = idle.value("because", "");
     for (const FigureRow& row : table.rows) {
       if (!row.settings.contains(key) || !row.settings.contains(because)) continue;
-      out.push_back({"idle key", key + " = " + value_or(row.settings, key, "") + " has no effect where " + because + " is set (" + value_or(row.settings, because, "") +
-                                     "): a setting that is listed and does nothing."});
+      out.push_back({"idle key", key + " = " + value_or(row.settings, key, "") + " has no effect where " + because + " is set (" +
+                                     value_or(row.settings, because, "") + "): a setting that is listed and does nothing."});
       break;
     }
   }
@@ -203,11 +214,15 @@ void utilisation(const FigureTable& table, Findings& out) {
     const double ranks = number_of(row.settings, "ranks", 1);
     if (!busy || !total || ranks < 2 || value_or(row.settings, "mode", "") == "dp") continue;
     for (const FigureRow& one : table.rows) {
-      if (!one.find("total") || number_of(one.settings, "ranks", 0) != 1 || !agree(one, row, "mode") || !agree(one, row, "workers")) continue;
-      const double low = ranks * busy->low / 100 * total->value, high = ranks * busy->high / 100 * total->value, all = one.find("total")->value;
-      out.push_back({"utilisation", row.name + " shows " + busy->text + " % on " + fixed(ranks, 0) + " devices for " + total->text + " s, " + span(low, high, 0) +
-                                        " device-seconds, for work that " + one.name + " does in at most " + fixed(all, 2) + " (" + span(low / all, high / all, 1) +
-                                        " times): the counter calls a device busy while any kernel runs, a collective that spins included. Compute, exchange and idle time must come from events."});
+      if (!one.find("total") || number_of(one.settings, "ranks", 0) != 1 || !agree(one, row, "mode") || !agree(one, row, "workers"))
+        continue;
+      const double low = ranks * busy->low / 100 * total->value, high = ranks * busy->high / 100 * total->value,
+                   all = one.find("total")->value;
+      out.push_back({"utilisation", row.name + " shows " + busy->text + " % on " + fixed(ranks, 0) + " devices for " + total->text +
+                                        " s, " + span(low, high, 0) + " device-seconds, for work that " + one.name + " does in at most " +
+                                        fixed(all, 2) + " (" + span(low / all, high / all, 1) +
+                                        " times): the counter calls a device busy while any kernel runs, a collective that spins included. "
+                                        "Compute, exchange and idle time must come from events."});
     }
   }
 }
@@ -231,8 +246,9 @@ void arithmetic_rate(const FigureTable& table, Findings& out) {
   const double flops = 6 * work;
   std::vector<double> gflops;
   for (const double r : rates) gflops.push_back(r * flops / 1e9);
-  out.push_back({"arithmetic", model + " in " + precision + " trains " + span(rates, 0) + " images/s, a model of " + significant(work / 1e6, 3) +
-                                   " M multiply-adds: " + span(gflops, 1) + " GFLOP/s in all. Arithmetic that slow hides the rest" +
+  out.push_back({"arithmetic", model + " in " + precision + " trains " + span(rates, 0) + " images/s, a model of " +
+                                   significant(work / 1e6, 3) + " M multiply-adds: " + span(gflops, 1) +
+                                   " GFLOP/s in all. Arithmetic that slow hides the rest" +
                                    (gaps.empty() ? "" : " (at most " + pct(*std::max_element(gaps.begin(), gaps.end())) + " of the wall)") +
                                    ": whether larger models scale has to be asked in fp32 as well."});
 }

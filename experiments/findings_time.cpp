@@ -61,13 +61,15 @@ std::string impossible_text(const FigureTable& table, const std::vector<BookedRo
     if (const Figure* update = b.row->find("update"); update && update->value > 0)
       over_bound.push_back(bound.step_seconds / std::max(bound.bound_seconds, update->value));
     if (!bound.holds())
-      impossible.push_back(counted(std::size_t(workers), "worker") + " (" + fixed(bound.bound_seconds * 1e3, 2) + " ms of loading a batch against " +
-                           fixed(bound.step_seconds * 1e3, 2) + " ms of wall a step)");
+      impossible.push_back(counted(std::size_t(workers), "worker") + " (" + fixed(bound.bound_seconds * 1e3, 2) +
+                           " ms of loading a batch against " + fixed(bound.step_seconds * 1e3, 2) + " ms of wall a step)");
   }
   if (impossible.empty() && !over_bound.empty() && over_bound.size() <= 4)
-    return " The workers could deliver that fast: the wall is " + slashed(over_bound, 2) + " times the larger of load over workers and update.";
-  return impossible.empty() ? " The workers could deliver that fast."
-                            : " No loader delivers faster than one worker's load over the workers: impossible for " + some(impossible) + ".";
+    return " The workers could deliver that fast: the wall is " + slashed(over_bound, 2) +
+           " times the larger of load over workers and update.";
+  return impossible.empty()
+             ? " The workers could deliver that fast."
+             : " No loader delivers faster than one worker's load over the workers: impossible for " + some(impossible) + ".";
 }
 
 }  // namespace
@@ -105,9 +107,14 @@ void closed_books(const FigureTable& table, Findings& out) {
     const std::string which = alternatives > 1 ? "Batch " + fixed(*batches.begin(), 0) + " (" + *steps.begin() + " steps): " : "";
     if (rows.size() > 4) {
       const auto [least, most] = std::minmax_element(ratios.begin(), ratios.end());
-      out.push_back({"D1", which + rows.front().parts + " add up to " + span(ratios, 3) + " times the wall in " + counted(rows.size(), "row") +
-                               (open.empty() ? ": the books close." : "; most off: " + rows[std::size_t((std::abs(*least - 1) > std::abs(*most - 1) ? least : most) - ratios.begin())].row->name + ".") +
-                               impossible_text(table, rows, k)});
+      out.push_back(
+          {"D1",
+           which + rows.front().parts + " add up to " + span(ratios, 3) + " times the wall in " + counted(rows.size(), "row") +
+               (open.empty()
+                    ? ": the books close."
+                    : "; most off: " +
+                          rows[std::size_t((std::abs(*least - 1) > std::abs(*most - 1) ? least : most) - ratios.begin())].row->name + ".") +
+               impossible_text(table, rows, k)});
     } else {
       out.push_back({"D1", which + rows.front().parts + " add up to " + slashed(parts, 1) + " s where the totals are " + slashed(walls, 2) +
                                " s: " + slashed(ratios, 2) + " times the wall." + impossible_text(table, rows, k)});
@@ -143,7 +150,9 @@ void shared_window(const FigureTable& table, Findings& out) {
     const std::string sync = value_or(row.settings, "sync", "");
     if (works.empty() || works[0].ranks < 2 || !row.find("t_batch") || sync.find("blocking") == std::string::npos) continue;
     for (const FigureRow& base : table.rows) {
-      if (!base.find("t_batch") || number_of(base.settings, "ranks", 0) != 1 || !agree(base, row, "model") || !agree(base, row, "batch_per_rank")) continue;
+      if (!base.find("t_batch") || number_of(base.settings, "ranks", 0) != 1 || !agree(base, row, "model") ||
+          !agree(base, row, "batch_per_rank"))
+        continue;
       const std::string name = value_or(row.settings, "model", "all") + " on " + fixed(works[0].ranks, 0);
       if (growth.empty() || growth.back().first != name) growth.emplace_back(name, std::vector<double>{});
       growth.back().second.push_back(mean_step(row) / mean_step(base));
@@ -156,10 +165,12 @@ void shared_window(const FigureTable& table, Findings& out) {
   if (growth.empty()) return;
   std::vector<std::string> grown;
   for (const auto& [name, values] : growth) grown.push_back(span(values, 1) + " times for " + name);
-  out.push_back({"D1", "The window of t_batch holds a blocking all-reduce, so a rank that waits for another rank's loader books the wait as step time; and " +
-                           fixed(most_ranks, 0) + " ranks with " + fixed(workers, 0) + " workers each are " + fixed(processes, 0) +
-                           " processes on one machine. From 1 rank on, the step grows at equal b (" + joined(grown) +
-                           " ranks): that is skew and shared cores as well as communication."});
+  out.push_back({"D1",
+                 "The window of t_batch holds a blocking all-reduce, so a rank that waits for another rank's loader books the wait as step "
+                 "time; and " +
+                     fixed(most_ranks, 0) + " ranks with " + fixed(workers, 0) + " workers each are " + fixed(processes, 0) +
+                     " processes on one machine. From 1 rank on, the step grows at equal b (" + joined(grown) +
+                     " ranks): that is skew and shared cores as well as communication."});
 }
 
 namespace {
@@ -184,8 +195,9 @@ void fixed_cost(const FigureTable& table, Findings& out) {
   const auto [low, high] = std::minmax_element(gaps.begin(), gaps.end());
   const auto [least, most] = std::minmax_element(metrics.begin(), metrics.end());
   if (*low <= 0 || *high > 1.5 * *low || *most < 10 * *least) return;
-  out.push_back({"D6", "The difference wall - t_epoch is " + span(gaps, 1) + " s in all " + std::to_string(gaps.size()) + " rows of several ranks, while t_epoch itself goes from " +
-                           significant(*least, 3) + " to " + significant(*most, 3) + " s: a fixed cost an epoch, whatever the model and the batch" +
+  out.push_back({"D6", "The difference wall - t_epoch is " + span(gaps, 1) + " s in all " + std::to_string(gaps.size()) +
+                           " rows of several ranks, while t_epoch itself goes from " + significant(*least, 3) + " to " +
+                           significant(*most, 3) + " s: a fixed cost an epoch, whatever the model and the batch" +
                            (workers > 0 ? "; these rows start " + fixed(workers, 0) + " workers a rank each epoch." : ".")});
 }
 
@@ -196,9 +208,10 @@ void unnamed_validation(const FigureTable& table, Findings& out) {
     if (value_or(row.settings, "leaves_out", "") != "validation" || series == row.series.end() || !cumulative) continue;
     double sum = 0;
     for (const Figure& f : series->second) sum += f.value;
-    const bool only = std::abs(sum - cumulative->value) <= (cumulative->high - cumulative->low) * double(series->second.size() + 1) / 2 + 1e-9;
-    std::string text = row.name + ": epoch times add up to " + fixed(sum, 3) + " s, cumulative is " + cumulative->text + " s: " +
-                       (only ? "validation is in neither, nor in images/s" : "they do not agree");
+    const bool only =
+        std::abs(sum - cumulative->value) <= (cumulative->high - cumulative->low) * double(series->second.size() + 1) / 2 + 1e-9;
+    std::string text = row.name + ": epoch times add up to " + fixed(sum, 3) + " s, cumulative is " + cumulative->text +
+                       " s: " + (only ? "validation is in neither, nor in images/s" : "they do not agree");
     if (const auto works = works_of(row.settings); only && !works.empty()) {
       const Scored scored = scored_of(row.settings, works[0]);
       text += "; " + grouped(scored.passes) + " images scored beside " + grouped(works[0].trained) +
@@ -227,7 +240,8 @@ void hidden_parts(const FigureTable& table, Findings& out) {
       const bool small = *std::max_element(shares.begin(), shares.end()) < 10;
       told.push_back((name.empty() ? "" : name + " ") + slashed(shares, small ? 1 : 0) + " %");
     }
-    out.push_back({"D6", "The metric t_epoch leaves out loading and whatever else lies between steps; hidden share of the wall: " + some(told, 12) + "."});
+    out.push_back({"D6", "The metric t_epoch leaves out loading and whatever else lies between steps; hidden share of the wall: " +
+                             some(told, 12) + "."});
   }
   fixed_cost(table, out);
   for (const Claim& c : table.claims) {
@@ -269,8 +283,9 @@ void first_epochs(const FigureTable& table, Findings& out) {
   if (told.size() <= 3)
     out.insert(out.end(), told.begin(), told.end());
   else if (const auto most = std::max_element(slow.begin(), slow.end()); most != slow.end())
-    out.push_back({"D9", "The first epoch takes over 5 % longer than the rest in " + std::to_string(slow.size()) + " of " + std::to_string(rows) + " runs, most in " +
-                             most->second + " (+" + fixed(most->first, 2) + " s); images/s leaves it out."});
+    out.push_back({"D9", "The first epoch takes over 5 % longer than the rest in " + std::to_string(slow.size()) + " of " +
+                             std::to_string(rows) + " runs, most in " + most->second + " (+" + fixed(most->first, 2) +
+                             " s); images/s leaves it out."});
   // A rate that is some run's first epoch, start-up inside.
   for (const FigureRow& row : table.rows) {
     const Figure* rate = row.find("images_per_second");
@@ -285,13 +300,14 @@ void first_epochs(const FigureTable& table, Findings& out) {
       for (const auto& [key, value] : row.settings.items())
         if (!agree(row, other, key) && key != "record" && key != "epochs")
           differ.push_back(key + " " + value_or(row.settings, key, "") + " against " + value_or(other.settings, key, ""));
-      out.push_back({"D9", row.name + "'s " + rate->text + " images/s are " + other.name + "'s first epoch, " + fixed(first, 3) + ", in all " +
-                               std::to_string(rate->digits()) + " digits: start-up is inside" +
+      out.push_back({"D9", row.name + "'s " + rate->text + " images/s are " + other.name + "'s first epoch, " + fixed(first, 3) +
+                               ", in all " + std::to_string(rate->digits()) + " digits: start-up is inside" +
                                (differ.empty() ? "" : ", and the runs are not alike (" + joined(differ) + ")") + ". The next epoch gives " +
                                fixed(second, 1) + " (" + signed_pct(second / first - 1) + ")."});
       for (const Claim& c : table.claims)
         for (const auto& [a, b] : c.pairs)
-          if (&table.rows[b] == &row && c.metrics.size() == 1 && c.metrics[0] == "images_per_second" && table.rows[a].find("images_per_second")) {
+          if (&table.rows[b] == &row && c.metrics.size() == 1 && c.metrics[0] == "images_per_second" &&
+              table.rows[a].find("images_per_second")) {
             const double base = table.rows[a].find("images_per_second")->value, ranks = number_of(row.settings, "ranks", 1);
             out.push_back({"D9", "\"" + c.text + "\": without the first epoch " + fixed(second, 1) + " / " + fixed(base, 0) + " = " +
                                      fixed(second / base, 2) + " times (efficiency " + pct(second / base / ranks, 0) + ")."});

@@ -15,7 +15,8 @@ extern char** environ;
 namespace millrace {
 namespace {
 
-bool run_gnuplot(const std::string& folder, const std::string& terminal, const std::string& file, const std::string& script_name, std::string& error) {
+bool run_gnuplot(const std::string& folder, const std::string& terminal, const std::string& file, const std::string& script_name,
+                 std::string& error) {
   const std::string setup = "set terminal " + terminal + "; set output '" + file + "'";
   std::string program = "gnuplot", flag = "-e", script = script_name, set = setup;
   char* arguments[] = {program.data(), flag.data(), set.data(), script.data(), nullptr};
@@ -41,8 +42,8 @@ std::string gnuplot_text(std::string text) {
   return "\"" + text + "\"";
 }
 
-std::vector<std::string> write_pictures(const std::string& folder, const std::string& stem, const std::string& program, int width, int height,
-                                        const std::function<void(const std::string&)>& warn) {
+std::vector<std::string> write_pictures(const std::string& folder, const std::string& stem, const std::string& program, int width,
+                                        int height, const std::function<void(const std::string&)>& warn) {
   const std::string script = stem + ".gp";
   write_text((std::filesystem::path(folder) / script).string(), program);
   std::vector<std::string> files;

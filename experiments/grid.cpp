@@ -48,7 +48,8 @@ bool meets(const Cell& cell, const When& rule) {
 
 /// An axis without a table's key, which rules read.
 bool is_label(const std::string& key, const std::vector<When>& rules) {
-  return key.find('.') == std::string::npos && std::any_of(rules.begin(), rules.end(), [&](const When& r) { return r.match.contains(key); });
+  return key.find('.') == std::string::npos &&
+         std::any_of(rules.begin(), rules.end(), [&](const When& r) { return r.match.contains(key); });
 }
 
 }  // namespace

@@ -120,7 +120,8 @@ void add_figures(FigureRow& row, const Runs& runs) {
   const std::size_t epochs = runs.front()->epochs.size();
   for (std::size_t e = 1; e <= epochs; ++e)
     add(row, "accuracy_" + std::to_string(e), runs, [e](const RunResult& r) {
-      return e <= r.epochs.size() && r.epochs[e - 1].value("accuracy", Json()).is_number() ? number(r.epochs[e - 1], "accuracy") : std::nan("");
+      return e <= r.epochs.size() && r.epochs[e - 1].value("accuracy", Json()).is_number() ? number(r.epochs[e - 1], "accuracy")
+                                                                                           : std::nan("");
     });
 }
 

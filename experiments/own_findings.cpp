@@ -65,8 +65,10 @@ void judge_cores(const FigureTable& table, Findings& out) {
       cores = row.settings.value("cores", 0.0);
     }
   if (!sharing.empty())
-    out.push_back({"cores", counted(sharing.size(), "row") + " of " + std::to_string(table.rows.size()) + " run more ranks and workers than the " + fixed(cores, 0) +
-                                " cores of the machine, so they share them, and their times are no speed-up of as many cores: " + some(sharing, 4) + "."});
+    out.push_back({"cores", counted(sharing.size(), "row") + " of " + std::to_string(table.rows.size()) +
+                                " run more ranks and workers than the " + fixed(cores, 0) +
+                                " cores of the machine, so they share them, and their times are no speed-up of as many cores: " +
+                                some(sharing, 4) + "."});
 }
 
 }  // namespace

@@ -104,8 +104,10 @@ std::string published_rows(const FigureTable& table) {
   }
   std::string units;
   for (const std::string& column : columns)
-    if (const auto it = table.units.find(column); it != table.units.end()) units += (units.empty() ? "" : "; ") + column + ": " + it->second;
-  return out.markdown() + "\nW ranks, b images a rank and step, G = W b; worked out from the settings. " + units + ". Marks: " + table.marks + ".\n";
+    if (const auto it = table.units.find(column); it != table.units.end())
+      units += (units.empty() ? "" : "; ") + column + ": " + it->second;
+  return out.markdown() + "\nW ranks, b images a rank and step, G = W b; worked out from the settings. " + units +
+         ". Marks: " + table.marks + ".\n";
 }
 
 std::string findings_text(const Findings& findings) {
@@ -121,8 +123,9 @@ std::string published_page(const FigureTable& table) {
   const Findings findings = detect(table);
   std::set<std::string> detectors;
   for (const Finding& f : findings) detectors.insert(f.detector);
-  return "# " + table.title + "\n\nWhat " + counted(table.rows.size(), "published row") + " say by their own figures: " + counted(findings.size(), "finding") + " of " +
-         counted(detectors.size(), "detector") + ". Nothing was run.\n\n## The rows as printed\n\n" + published_rows(table) + "\n" + shared_settings(table) +
+  return "# " + table.title + "\n\nWhat " + counted(table.rows.size(), "published row") +
+         " say by their own figures: " + counted(findings.size(), "finding") + " of " + counted(detectors.size(), "detector") +
+         ". Nothing was run.\n\n## The rows as printed\n\n" + published_rows(table) + "\n" + shared_settings(table) +
          "\n## What they say of one another\n\n" + findings_text(findings) + must_show(table);
 }
 

@@ -122,9 +122,11 @@ std::optional<FigureTable> published_of(const std::string& folder, const StudyRe
   return read_published(folder + "/results.jsonl:" + std::to_string(results.study_line) + ": 'published'", results.study["published"]);
 }
 
-void add_published(const FigureTable& published, const std::vector<CellSummary>& cells, bool scaled, std::string& md, std::string& terminal) {
+void add_published(const FigureTable& published, const std::vector<CellSummary>& cells, bool scaled, std::string& md,
+                   std::string& terminal) {
   const Findings both = judge_both(published, cells, scaled);
-  md += "\n## Beside the published figures\n\n" + published.title + ".\n\n" + side_by_side(published, cells, scaled) + "\n" + findings_text(both);
+  md += "\n## Beside the published figures\n\n" + published.title + ".\n\n" + side_by_side(published, cells, scaled) + "\n" +
+        findings_text(both);
   md += "\n## What the published figures say by themselves\n\n" + published_rows(published) + "\n" + findings_text(detect(published));
   for (const Finding& f : both) terminal += f.detector + "  " + f.text + "\n";
 }
@@ -150,7 +152,8 @@ std::string add_pictures(const std::string& folder, const FigureTable& published
 
 /// Tables of several ranks or against published ones are about times by definition; a plain run's report stays short.
 bool wants_definitions(const FigureTable& ours, bool published) {
-  return published || std::any_of(ours.rows.begin(), ours.rows.end(), [](const FigureRow& row) { return number_of(row.settings, "ranks", 1) > 1; });
+  return published ||
+         std::any_of(ours.rows.begin(), ours.rows.end(), [](const FigureRow& row) { return number_of(row.settings, "ranks", 1) > 1; });
 }
 
 /// The accuracy that a study stops at: its own, or the published rows'.
@@ -213,7 +216,8 @@ Report write_published(const std::string& folder, const FigureTable& table, cons
   Report report;
   std::error_code error;
   std::filesystem::create_directories(folder, error);
-  const std::string pictures = add_pictures(folder, table, {}, report.files, warn), path = (std::filesystem::path(folder) / "published.md").string();
+  const std::string pictures = add_pictures(folder, table, {}, report.files, warn),
+                    path = (std::filesystem::path(folder) / "published.md").string();
   write_text(path, published_page(table) + (pictures.empty() ? "" : "\n## Pictures\n" + pictures));
   report.files.insert(report.files.begin(), path);
   report.terminal = "written:";

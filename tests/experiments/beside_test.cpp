@@ -22,7 +22,10 @@ class Beside : public testing::Test {
  protected:
   void add(int ranks, double accuracy, double busy, double wait, int cores = 8, int repetition = 0) {
     RunResult run;
-    run.run = {{"spec", {{"data", {{"batch_per_rank", 10}}}, {"loader", {{"workers", 1}}}, {"train", {{"model", "toy"}, {"mode", "auto"}, {"ranks", ranks}, {"lr", .1}}}}},
+    run.run = {{"spec",
+                {{"data", {{"batch_per_rank", 10}}},
+                 {"loader", {{"workers", 1}}},
+                 {"train", {{"model", "toy"}, {"mode", "auto"}, {"ranks", ranks}, {"lr", .1}}}}},
                {"host", {{"cores", cores}}}};
     run.outcome = "complete";
     run.repetition = repetition;
@@ -48,12 +51,13 @@ class Beside : public testing::Test {
   }
   std::vector<CellSummary> cells() { return summarize(results_); }
   FigureTable published(const Json& more) {
-    Json table = {{"settings", {{"epochs", 2}, {"batch_per_rank", 10}, {"images", 100}}},
-                  {"match", {{"ranks", "train.ranks"}, {"mode", "train.mode"}}},
-                  {"row",
-                   {{{"name", "one"}, {"settings", {{"ranks", 1}, {"mode", "single"}}}, {"figures", {{"accuracy_2", ".900"}, {"wall", "2.0"}}}},
-                    {{"name", "two"}, {"settings", {{"ranks", 2}, {"mode", "ddp"}}}, {"figures", {{"accuracy_2", ".800"}}}},
-                    {{"name", "far"}, {"settings", {{"ranks", 64}, {"mode", "ddp"}}}, {"needs", "64 GPUs"}}}}};
+    Json table = {
+        {"settings", {{"epochs", 2}, {"batch_per_rank", 10}, {"images", 100}}},
+        {"match", {{"ranks", "train.ranks"}, {"mode", "train.mode"}}},
+        {"row",
+         {{{"name", "one"}, {"settings", {{"ranks", 1}, {"mode", "single"}}}, {"figures", {{"accuracy_2", ".900"}, {"wall", "2.0"}}}},
+          {{"name", "two"}, {"settings", {{"ranks", 2}, {"mode", "ddp"}}}, {"figures", {{"accuracy_2", ".800"}}}},
+          {{"name", "far"}, {"settings", {{"ranks", 64}, {"mode", "ddp"}}}, {"needs", "64 GPUs"}}}}};
     for (const auto& [key, value] : more.items()) table[key] = value;
     return published_table(table);
   }
@@ -83,13 +87,19 @@ TEST_F(Beside, EachCellHasTheVerdictOfItsTolerance) {
   add(2, .9, 1, 1);
   const Json tolerance = {{"tolerance", Json::array({{{"metric", "accuracy_2"}, {"within", .01}, {"unscaled", true}}})}};
   EXPECT_THAT(side_by_side(published(tolerance), cells(), false), AllOf(HasSubstr("0.9050 within"), HasSubstr("0.9000 **outside**")));
-  EXPECT_THAT(says(published(tolerance)), Contains(AllOf(HasSubstr("1 of 2 cells within 0.01"), HasSubstr("ranks 2 accuracy_2 0.9000 (published .800)"))));
+  EXPECT_THAT(says(published(tolerance)),
+              Contains(AllOf(HasSubstr("1 of 2 cells within 0.01"), HasSubstr("ranks 2 accuracy_2 0.9000 (published .800)"))));
   EXPECT_THAT(says(published(tolerance), true), Contains(HasSubstr("not judged: the study is scaled down")));
 }
 
 TEST_F(Beside, OrdersAreJudgedWithSlackAndNotWhereCoresAreShared) {
   const auto order = [](bool needs_cores) {
-    return Json{{"order", Json::array({{{"text", "falls"}, {"metric", "accuracy"}, {"along", "ranks"}, {"direction", "falls"}, {"slack", .01}, {"needs_cores", needs_cores}}})}};
+    return Json{{"order", Json::array({{{"text", "falls"},
+                                        {"metric", "accuracy"},
+                                        {"along", "ranks"},
+                                        {"direction", "falls"},
+                                        {"slack", .01},
+                                        {"needs_cores", needs_cores}}})}};
   };
   add(1, .9, 1, 1, 2);
   add(2, .905, 1, 1, 2);

@@ -71,10 +71,12 @@ TEST(ClosedBooks, SoundBooksCloseAndOthersAreSaidToBeOff) {
 TEST(ClosedBooks, WorkersCannotDeliverMoreThanTheirShare) {
   const Json settings = {{"images", 1000}, {"epochs", 1}, {"batch", 10}};
   const Json alone = row("alone", {{"workers", 0}}, {{"load", ".04"}, {"update", ".01"}, {"total", "5.00"}});
-  EXPECT_THAT(says(closed_books, table(settings, {alone, row("two", {{"workers", 2}}, {{"load", ".001"}, {"update", ".01"}, {"total", "1.10"}})})),
-              Contains(HasSubstr("impossible for 2 workers (20.00 ms of loading a batch against 11.00 ms")));
-  EXPECT_THAT(says(closed_books, table(settings, {alone, row("two", {{"workers", 2}}, {{"load", ".011"}, {"update", ".01"}, {"total", "2.10"}})})),
-              Contains(HasSubstr("the wall is 1.05 times the larger of load over workers and update")));
+  EXPECT_THAT(
+      says(closed_books, table(settings, {alone, row("two", {{"workers", 2}}, {{"load", ".001"}, {"update", ".01"}, {"total", "1.10"}})})),
+      Contains(HasSubstr("impossible for 2 workers (20.00 ms of loading a batch against 11.00 ms")));
+  EXPECT_THAT(
+      says(closed_books, table(settings, {alone, row("two", {{"workers", 2}}, {{"load", ".011"}, {"update", ".01"}, {"total", "2.10"}})})),
+      Contains(HasSubstr("the wall is 1.05 times the larger of load over workers and update")));
 }
 
 Json epochs_of(std::vector<std::array<const char*, 3>> rows) {
@@ -84,8 +86,10 @@ Json epochs_of(std::vector<std::array<const char*, 3>> rows) {
 }
 
 TEST(Identity, HoldsWithinWhatRoundingLeavesOpen) {
-  EXPECT_THAT(says(identities, epochs_of({{"a", ".1", "1.04"}, {"b", ".1234567", "1.234567"}})), ElementsAre("The identity t_epoch = n x t_batch holds to 4 digits in 2 of 2 rows."));
-  EXPECT_THAT(says(identities, epochs_of({{"a", ".1234567", "1.24"}})), ElementsAre(HasSubstr("not in a: 10 x .1234567 = 1.235 s, printed 1.240 s (-0.4 %)")));
+  EXPECT_THAT(says(identities, epochs_of({{"a", ".1", "1.04"}, {"b", ".1234567", "1.234567"}})),
+              ElementsAre("The identity t_epoch = n x t_batch holds to 4 digits in 2 of 2 rows."));
+  EXPECT_THAT(says(identities, epochs_of({{"a", ".1234567", "1.24"}})),
+              ElementsAre(HasSubstr("not in a: 10 x .1234567 = 1.235 s, printed 1.240 s (-0.4 %)")));
 }
 
 TEST(CopiedCell, IsTheOneThatBreaksTheIdentity) {
@@ -102,8 +106,10 @@ Json rate(const char* images_per_second, const char* seconds, Json batch) {
 
 TEST(Identity, RateTimesTimeIsTheImages) {
   EXPECT_THAT(says(identities, rate("100.00", "10.00", 10)), IsEmpty());
-  EXPECT_THAT(says(identities, rate("100.00", "9.50", 10)), ElementsAre(HasSubstr("= 950 images, 50 short of 1,000 (5.00 %, beyond rounding)")));
-  EXPECT_THAT(says(identities, rate("100.00", "10.00", {10, 20})), ElementsAre(AllOf(HasSubstr("100 x 10 x 1 and 50 x 20 x 1"), HasSubstr("cannot tell"))));
+  EXPECT_THAT(says(identities, rate("100.00", "9.50", 10)),
+              ElementsAre(HasSubstr("= 950 images, 50 short of 1,000 (5.00 %, beyond rounding)")));
+  EXPECT_THAT(says(identities, rate("100.00", "10.00", {10, 20})),
+              ElementsAre(AllOf(HasSubstr("100 x 10 x 1 and 50 x 20 x 1"), HasSubstr("cannot tell"))));
 }
 
 TEST(Identity, ClassAccuraciesWeighedAreTheAccuracy) {
@@ -117,7 +123,8 @@ TEST(Identity, ClassAccuraciesWeighedAreTheAccuracy) {
 
 TEST(Contradiction, NeedsOneSettingAndTwoOutcomes) {
   const auto two = [](double lr, const char* accuracy) {
-    return table({{"batch_per_rank", 32}}, {row("a", {{"lr", {.08, .1}}}, {{"accuracy", ".1"}}), row("b", {{"lr", lr}}, {{"accuracy", accuracy}})});
+    return table({{"batch_per_rank", 32}},
+                 {row("a", {{"lr", {.08, .1}}}, {{"accuracy", ".1"}}), row("b", {{"lr", lr}}, {{"accuracy", accuracy}})});
   };
   EXPECT_THAT(says(contradictions, two(.08, ">.85")), ElementsAre(HasSubstr("a and b can be one setting")));
   EXPECT_THAT(says(contradictions, two(.05, ">.85")), IsEmpty());
@@ -132,24 +139,32 @@ Json claim(const Json& more) {
 
 TEST(UnequalSettings, AreListedBesideTheArithmetic) {
   const auto two = [](int workers) {
-    return table({}, {row("a", {{"mode", "x"}, {"workers", 0}}, {{"total", "20.0"}}), row("b", {{"mode", "y"}, {"workers", workers}}, {{"total", "10.0"}})}, claim({}));
+    return table({},
+                 {row("a", {{"mode", "x"}, {"workers", 0}}, {{"total", "20.0"}}),
+                  row("b", {{"mode", "y"}, {"workers", workers}}, {{"total", "10.0"}})},
+                 claim({}));
   };
-  EXPECT_THAT(says(unequal_settings, two(4)), ElementsAre(AllOf(HasSubstr("2.00 times as fast, 50.0 % saved"), HasSubstr("differ in workers (0 against 4) as well"))));
+  EXPECT_THAT(says(unequal_settings, two(4)),
+              ElementsAre(AllOf(HasSubstr("2.00 times as fast, 50.0 % saved"), HasSubstr("differ in workers (0 against 4) as well"))));
   EXPECT_THAT(says(unequal_settings, two(0)), ElementsAre(HasSubstr("differ in nothing else")));
 }
 
 TEST(UnequalWork, IsToldInBothOrders) {
   const auto family = [](const char* at_equal_g) {
     const Json settings = {{"images", 1000}, {"epochs", 2}, {"test_images", 1000}};
-    Json c = {{"text", "more ranks are worse"}, {"metric", "accuracy"}, {"vary", "ranks"}, {"from", 1}, {"to", {2}}, {"equal", {"batch_per_rank"}}};
+    Json c = {{"text", "more ranks are worse"}, {"metric", "accuracy"}, {"vary", "ranks"}, {"from", 1}, {"to", {2}},
+              {"equal", {"batch_per_rank"}}};
     return table(settings,
-                 {row("1x20", {{"ranks", 1}, {"batch_per_rank", 20}}, {{"accuracy", ".700"}}), row("1x10", {{"ranks", 1}, {"batch_per_rank", 10}}, {{"accuracy", ".900"}}),
+                 {row("1x20", {{"ranks", 1}, {"batch_per_rank", 20}}, {{"accuracy", ".700"}}),
+                  row("1x10", {{"ranks", 1}, {"batch_per_rank", 10}}, {{"accuracy", ".900"}}),
                   row("2x10", {{"ranks", 2}, {"batch_per_rank", 10}}, {{"accuracy", at_equal_g}})},
                  {{"claim", Json::array({c})}});
   };
   EXPECT_THAT(says(unequal_work, family(".800")),
-              ElementsAre(AllOf(HasSubstr("worse in 1 of 1 cell"), HasSubstr("2 times the global batch"), HasSubstr("At equal G (2x10 against 1x20) they are better in 1"))));
-  EXPECT_THAT(says(unequal_work, table({{"images", 100}, {"epochs", 1}, {"batch", 10}}, {row("a", {}, {{"total", "2"}}), row("b", {{"mode", "y"}}, {{"total", "1"}})}, claim({}))),
+              ElementsAre(AllOf(HasSubstr("worse in 1 of 1 cell"), HasSubstr("2 times the global batch"),
+                                HasSubstr("At equal G (2x10 against 1x20) they are better in 1"))));
+  EXPECT_THAT(says(unequal_work, table({{"images", 100}, {"epochs", 1}, {"batch", 10}},
+                                       {row("a", {}, {{"total", "2"}}), row("b", {{"mode", "y"}}, {{"total", "1"}})}, claim({}))),
               IsEmpty());
 }
 
@@ -172,15 +187,19 @@ TEST(HiddenParts, AGapThatStaysWhileTheMetricGrowsIsAFixedCost) {
 
 TEST(Chance, RowsThatDifferInARepetitionKeyAloneGiveTheFloor) {
   const auto two = [](int seed) {
-    return table({{"epochs", 1}}, {row("a", {{"launcher", "x"}}, {{"total", "100.0"}}), row("b", {{"launcher", "y"}, {"epochs", seed}}, {{"total", "110.0"}})},
-                 {{"repetitions", {{"differ_only_in", {"launcher"}}}}});
+    return table(
+        {{"epochs", 1}},
+        {row("a", {{"launcher", "x"}}, {{"total", "100.0"}}), row("b", {{"launcher", "y"}, {"epochs", seed}}, {{"total", "110.0"}})},
+        {{"repetitions", {{"differ_only_in", {"launcher"}}}}});
   };
   EXPECT_THAT(says(noise, two(1)), Contains(AllOf(HasSubstr("one setting run twice"), HasSubstr("(10.0 %)"))));
   EXPECT_THAT(says(noise, two(2)), Not(Contains(HasSubstr("one setting run twice"))));
 }
 
 TEST(Chance, AGapIsMeasuredInDeviationsOfTheTestSet) {
-  const auto two = [](const char* accuracy) { return table({{"test_images", 10000}}, {row("a", {}, {{"accuracy", ".9900"}}), row("b", {}, {{"accuracy", accuracy}})}); };
+  const auto two = [](const char* accuracy) {
+    return table({{"test_images", 10000}}, {row("a", {}, {{"accuracy", ".9900"}}), row("b", {}, {{"accuracy", accuracy}})});
+  };
   EXPECT_THAT(says(noise, two(".9910")), Contains(HasSubstr("a ranking is not")));
   EXPECT_THAT(says(noise, two(".9700")), Contains(HasSubstr("more than chance explains")));
 }
@@ -188,8 +207,11 @@ TEST(Chance, AGapIsMeasuredInDeviationsOfTheTestSet) {
 TEST(Chance, ATrendIsCountedPairByPair) {
   const auto along = [](const char* middle) {
     std::vector<Json> rows;
-    for (const auto& [b, a] : {std::pair{64, ".95"}, {128, middle}, {256, ".93"}}) rows.push_back(row("b" + std::to_string(b), {{"batch", b}}, {{"accuracy", a}}));
-    return table({}, rows, {{"trend", Json::array({{{"text", "smaller is better"}, {"metric", "accuracy"}, {"along", "batch"}, {"direction", "falls"}}})}});
+    for (const auto& [b, a] : {std::pair{64, ".95"}, {128, middle}, {256, ".93"}})
+      rows.push_back(row("b" + std::to_string(b), {{"batch", b}}, {{"accuracy", a}}));
+    return table(
+        {}, rows,
+        {{"trend", Json::array({{{"text", "smaller is better"}, {"metric", "accuracy"}, {"along", "batch"}, {"direction", "falls"}}})}});
   };
   EXPECT_THAT(says(broken_trends, along(".94")), ElementsAre(HasSubstr("holds in 3 of 3 pairs.")));
   EXPECT_THAT(says(broken_trends, along(".96")), ElementsAre(AllOf(HasSubstr("2 of 3 pairs"), HasSubstr("b128 (.96) against b64 (.95)"))));
@@ -206,7 +228,8 @@ TEST(Counts, DroppedRepeatedAndAveragedImagesAreCounted) {
   EXPECT_THAT(one({{"drop_last", true}}), ElementsAre(HasSubstr("leaves out 608")));
   EXPECT_THAT(one({{"validation", "replicated"}}), ElementsAre(AllOf(HasSubstr("40,000"), HasSubstr("W 4 40 %"))));
   EXPECT_THAT(one({{"validation_metrics", "summed over ranks"}}), ElementsAre(HasSubstr("a 4 times too large")));
-  EXPECT_THAT(one({{"validation", "sharded"}, {"buffers", "per-rank"}, {"norm_layers", 3}}), ElementsAre(HasSubstr("BatchNorm buffers of its own")));
+  EXPECT_THAT(one({{"validation", "sharded"}, {"buffers", "per-rank"}, {"norm_layers", 3}}),
+              ElementsAre(HasSubstr("BatchNorm buffers of its own")));
 }
 
 Json seconds(const char* series) { return table({}, {row("a", {}, {}, {{"series", {{"seconds", series}}}})}); }
@@ -218,21 +241,25 @@ TEST(FirstEpoch, IsOffByMoreThanFivePerCentOrNotNamed) {
 
 TEST(FirstEpoch, ARateThatIsARunsFirstIsNamed) {
   const auto rates = [](const char* printed_rate) {
-    return table({}, {row("a", {}, {{"images_per_second", printed_rate}}), row("b", {}, {}, {{"series", {{"images_per_second", "1835.553 1881.526"}}}})});
+    return table({}, {row("a", {}, {{"images_per_second", printed_rate}}),
+                      row("b", {}, {}, {{"series", {{"images_per_second", "1835.553 1881.526"}}}})});
   };
   EXPECT_THAT(says(first_epochs, rates("1835")), ElementsAre(HasSubstr("a's 1835 images/s are b's first epoch")));
   EXPECT_THAT(says(first_epochs, rates("1881")), IsEmpty());
 }
 
 TEST(NotLearning, IsChanceForTwoEpochs) {
-  const auto curve = [](const char* accuracy) { return table({{"classes", 10}}, {row("a", {}, {}, {{"series", {{"accuracy", accuracy}}}})}); };
+  const auto curve = [](const char* accuracy) {
+    return table({{"classes", 10}}, {row("a", {}, {}, {{"series", {{"accuracy", accuracy}}}})});
+  };
   EXPECT_THAT(says(dead_rows, curve(".5 .1 .1")), ElementsAre(HasSubstr("a since epoch 2")));
   EXPECT_THAT(says(dead_rows, curve(".1 .5 .6")), IsEmpty());
 }
 
 TEST(BreakEven, IsAskedOnlyWhereMoreRanksAreSlower) {
   const auto two = [](const char* many) {
-    return table({{"images", 100}, {"epochs", 1}, {"batch", 32}}, {row("one", {{"ranks", 1}}, {{"total", "10.0"}}), row("many", {{"ranks", 2}}, {{"total", many}})},
+    return table({{"images", 100}, {"epochs", 1}, {"batch", 32}},
+                 {row("one", {{"ranks", 1}}, {{"total", "10.0"}}), row("many", {{"ranks", 2}}, {{"total", many}})},
                  {{"break_even", Json::array({{{"one", "one"}, {"many", "many"}}})}});
   };
   EXPECT_THAT(says(break_even, two("15.0")), ElementsAre(HasSubstr("from a global batch of 64 on"))) << "10 G = 5 G + 10, in units of 32";
@@ -246,13 +273,15 @@ TEST(Link, ExtraTimeAStepIsBytesOverARate) {
                  {{"link", Json::array({{{"within", {"near"}}, {"across", "far"}}})}, {"assume", {{"link_gbits", {1}}}}});
   };
   // 50 steps; 10 s more: 200 ms for 100 MB by a ring of two.
-  EXPECT_THAT(says(implied_link, two("15.0")), ElementsAre(AllOf(HasSubstr("200 ms more"), HasSubstr("4.0 Gbit/s effective"), HasSubstr("1 Gbit/s is excluded: at least 800 ms"))));
+  EXPECT_THAT(says(implied_link, two("15.0")), ElementsAre(AllOf(HasSubstr("200 ms more"), HasSubstr("4.0 Gbit/s effective"),
+                                                                 HasSubstr("1 Gbit/s is excluded: at least 800 ms"))));
   EXPECT_THAT(says(implied_link, two("4.0")), IsEmpty());
 }
 
 TEST(SmallPrint, SettingsWithoutEffectFoldersUsedTwiceAndRatesOffTheRules) {
   const Json idle = {{"idle", Json::array({{{"key", "jitter"}, {"because", "policy"}}})}};
-  EXPECT_THAT(says(idle_keys, table({{"jitter", .4}, {"policy", "m9"}}, {row("a", {}, {})}, idle)), ElementsAre(HasSubstr("jitter = 0.4 has no effect")));
+  EXPECT_THAT(says(idle_keys, table({{"jitter", .4}, {"policy", "m9"}}, {row("a", {}, {})}, idle)),
+              ElementsAre(HasSubstr("jitter = 0.4 has no effect")));
   EXPECT_THAT(says(idle_keys, table({{"jitter", .4}}, {row("a", {}, {})}, idle)), IsEmpty());
   const auto folders = [](const char* second) {
     return table({{"loads_checkpoint", "weights"}}, {row("a", {{"output", "x"}}, {}), row("b", {{"output", second}}, {})});

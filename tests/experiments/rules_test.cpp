@@ -28,9 +28,11 @@ TEST(StudyRules, SetWhatTheAxesDoNotSay) {
   for (const Cell& cell : expand(study.axes)) {
     if (skipped(cell, study.when)) continue;
     const Spec spec = spec_of(document, cell, 0, 64, study.when);
-    kept.push_back(cell_label(cell) + (spec.loader.sampler == Sampler::sequential ? ", in order" : "") + ", batch " + std::to_string(spec.data.batch));
+    kept.push_back(cell_label(cell) + (spec.loader.sampler == Sampler::sequential ? ", in order" : "") + ", batch " +
+                   std::to_string(spec.data.batch));
   }
-  EXPECT_THAT(kept, testing::ElementsAre("run published, workers 0, in order, batch 7", "run published, workers 2, batch 64", "run twin, workers 0, batch 64"));
+  EXPECT_THAT(kept, testing::ElementsAre("run published, workers 0, in order, batch 7", "run published, workers 2, batch 64",
+                                         "run twin, workers 0, batch 64"));
 }
 
 TEST(StudyRules, WhatNoCellCanMeetOrDoesNothingIsRefused) {
