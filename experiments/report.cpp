@@ -158,9 +158,14 @@ bool wants_definitions(const FigureTable& ours, bool published) {
 
 /// The accuracy that a study stops at: its own, or the published rows'.
 std::string target_text(const std::vector<CellSummary>& cells, const std::optional<FigureTable>& published) {
-  if (!published || published->rows.empty()) return {};
-  const Json& settings = published->rows.front().settings;
-  return target_table(measured_runs(cells), number_of(settings, "target", 0), int(number_of(settings, "patience", 1)));
+  const FigureTable runs = measured_runs(cells);
+  for (const FigureTable* table : {&runs, published ? &*published : nullptr}) {
+    if (!table || table->rows.empty()) continue;
+    const Json& settings = table->rows.front().settings;
+    const double target = number_of(settings, "target_accuracy", number_of(settings, "target", 0));
+    if (target > 0) return target_table(runs, target, int(number_of(settings, "patience", 1)));
+  }
+  return {};
 }
 
 }  // namespace

@@ -27,15 +27,18 @@ std::vector<std::string> says(Detector detector, const Json& table) {
   return out;
 }
 
+/// `{}` is null where an empty table is meant.
+Json or_empty(Json table) { return table.is_null() ? Json::object() : table; }
+
 Json row(const std::string& name, Json settings, Json figures, Json more = Json::object()) {
-  Json out = {{"name", name}, {"settings", std::move(settings)}, {"figures", std::move(figures)}};
+  Json out = {{"name", name}, {"settings", or_empty(std::move(settings))}, {"figures", or_empty(std::move(figures))}};
   for (const auto& [key, value] : more.items()) out[key] = value;
   return out;
 }
 
 /// A table of rows that share these settings.
 Json table(Json settings, std::vector<Json> rows, Json more = Json::object()) {
-  Json out = {{"settings", std::move(settings)}, {"row", std::move(rows)}};
+  Json out = {{"settings", or_empty(std::move(settings))}, {"row", std::move(rows)}};
   for (const auto& [key, value] : more.items()) out[key] = value;
   return out;
 }
