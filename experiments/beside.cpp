@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 
 #include "experiments/measured.h"
 #include "experiments/phrases.h"
@@ -40,16 +41,25 @@ bool within(const Tolerance& t, const Figure& theirs, const Figure& ours) {
 /// A table's row of our cells as figures, by label.
 const FigureRow* measured_row(const FigureTable& measured, const CellSummary& cell) { return measured.named(own_label(cell)); }
 
+/// Small numbers in fixed notation would be rows of zeros.
+std::string short_text(double value) {
+  if (std::abs(value) >= 0.01) return significant(value, 4);
+  char text[32];
+  std::snprintf(text, sizeof text, "%.3g", value);
+  return text;
+}
+
 std::string our_text(const FigureTable& published, const FigureRow& row, const FigureRow& ours, const std::string& column, bool scaled) {
   const Figure* f = ours.find(column);
   if (!f) return "-";
   const Figure mine = in_unit(published, column, *f);
-  std::string text = column.starts_with("accuracy") ? fixed(mine.value, published.in_percent(column) ? 2 : 4) : significant(mine.value, 4);
+  std::string text = column.starts_with("accuracy") ? fixed(mine.value, published.in_percent(column) ? 2 : 4) : short_text(mine.value);
   if (mine.high > mine.low)
     text += column.starts_with("accuracy") ? " (" + span(mine.low, mine.high, published.in_percent(column) ? 2 : 4) + ")"
                                            : " (" + significant(mine.low, 3) + "-" + significant(mine.high, 3) + ")";
   const Figure* theirs = row.find(column);
-  const Tolerance* t = theirs ? tolerance_for(published, row, ours, column, scaled) : nullptr;
+  const bool comparable = column != "accuracy" || setting(row, "epochs") == ours.settings.value("epochs", Json());
+  const Tolerance* t = theirs && comparable ? tolerance_for(published, row, ours, column, scaled) : nullptr;
   return t ? text + (within(*t, *theirs, mine) ? " within" : " **outside**") : text;
 }
 
@@ -269,7 +279,8 @@ void judge_speed(const FigureTable& published, const FigureTable& measured, cons
     std::vector<std::string> ratios;
     for (const CellSummary* cell : mine) {
       const FigureRow* m = measured_row(measured, *cell);
-      if (m && load && update && cell->update_ms.median > 0) ratios.push_back(fixed(cell->load_ms.median / cell->update_ms.median, 2));
+      if (m && load && update && cell->update_ms.median > 0)
+        ratios.push_back(significant(cell->load_ms.median / cell->update_ms.median, 3));
     }
     if (!ratios.empty())
       out.push_back(
@@ -288,7 +299,7 @@ void judge_speed(const FigureTable& published, const FigureTable& measured, cons
   for (const CellSummary& s : cells)
     if (!s.runs.empty() && s.images_per_second.median > best_own) best_own = s.images_per_second.median, best = &s;
   if (best && best_published > 0)
-    out.push_back({"D1", "our best is " + grouped(best_own) + " images/s (" + own_label(*best) + ", " + verdict(best->wait_share) +
+    out.push_back({"D1", "Our best is " + grouped(best_own) + " images/s (" + own_label(*best) + ", " + verdict(best->wait_share) +
                              "); the published best is " + grouped(best_published) + " on other hardware (" +
                              fixed(best_own / best_published, 2) + " times)."});
 }
@@ -328,7 +339,7 @@ Findings judge_both(const FigureTable& published, const std::vector<CellSummary>
     const std::size_t epochs = ours.empty() ? 0 : ours.front()->runs.front()->epochs.size();
     if (!epochs || double(epochs) == asked) continue;
     out.push_back(
-        {"D5", "here " + counted(epochs, "epoch") + ", published " + fixed(asked, 0) + ": totals and last accuracies are not compared."});
+        {"D5", "Here " + counted(epochs, "epoch") + ", published " + fixed(asked, 0) + ": totals and last accuracies are not compared."});
     break;
   }
   judge_tolerances(published, measured, cells, scaled, out);

@@ -146,7 +146,8 @@ void equal_rows(const FigureTable& table, Findings& out) {
   for (std::size_t a = 0; a < table.rows.size(); ++a)
     for (std::size_t b = a + 1; b < table.rows.size(); ++b) {
       const FigureRow &x = table.rows[a], &y = table.rows[b];
-      if (works_of(x.settings).empty() || !agree(x, y, "model") || !agree(x, y, "global_batch")) continue;
+      // Rows of equal ranks are one training run anyhow.
+      if (works_of(x.settings).empty() || !agree(x, y, "model") || !agree(x, y, "global_batch") || agree(x, y, "ranks")) continue;
       std::size_t columns = 0, equal = 0;
       for (const auto& [column, figure] : x.figures)
         if (const Figure* f = y.find(column); f && column.starts_with("accuracy_")) ++columns, equal += f->text == figure.text;
