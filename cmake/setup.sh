@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 packages=(g++ cmake ninja-build ccache git python3-venv pkg-config
   libtbb-dev libjpeg62-turbo-dev zlib1g-dev libssl-dev libexpected-dev libxxhash-dev libhwy-dev
   libopencv-core-dev libopencv-imgproc-dev libopencv-imgcodecs-dev
-  libcli11-dev libtomlplusplus-dev nlohmann-json3-dev gnuplot-nox
+  libcli11-dev libtomlplusplus-dev nlohmann-json3-dev gnuplot-nox libgloo-dev
   libgtest-dev libgmock-dev librapidcheck-dev)
 missing=()
 for package in "${packages[@]}"; do
@@ -33,7 +33,7 @@ if [[ $have != ON && $have != "$want" ]]; then
   [[ -x .venv/bin/python ]] || /usr/bin/python3 -m venv .venv
   if [[ $want == ON ]]; then
     echo "setup: installing torch $torch with CUDA into .venv (4.8 GB, about a minute)"
-    .venv/bin/python -m pip install -q "torch==$torch" numpy
+    .venv/bin/python -m pip install -q "torch==$torch" numpy safetensors==0.8.0
   else
     echo "setup: installing torch $torch for the CPU into .venv"
     .venv/bin/python -m pip install -q --no-deps "torch==$torch" nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85

@@ -158,12 +158,21 @@ std::unique_ptr<Decoder> make_decoder(const DataSpec& data) {
   return augment::make_image_decoder({.apply_exif_orientation = data.exif_orientation});
 }
 
-LoaderOptions loader_options(const Spec& spec) {
+std::uint64_t global_batch(const DataSpec& data, const RankShape& ranks) {
+  if (data.batch_unit == BatchUnit::per_rank) return data.batch * static_cast<std::uint64_t>(ranks.size);
+  if (data.batch_unit == BatchUnit::per_node) return data.batch * static_cast<std::uint64_t>(ranks.nodes);
+  return data.batch;
+}
+
+LoaderOptions loader_options(const Spec& spec, const RankShape& ranks) {
   const LoaderSpec& l = spec.loader;
   LoaderOptions options;
+  options.world_size = ranks.size;
+  options.first_rank = ranks.first;
+  options.local_ranks = ranks.local;
   options.workers = l.workers;
   options.prefetch = l.prefetch;
-  options.batch = spec.data.batch;  // One rank: a batch a rank or a node is the global batch.
+  options.batch = global_batch(spec.data, ranks);
   options.sampler = l.sampler;
   options.drop_last = l.drop_last;
   options.seed = l.seed;
@@ -177,13 +186,13 @@ LoaderOptions loader_options(const Spec& spec) {
   return options;
 }
 
-LoaderOptions evaluation_options(const Spec& spec, const Source& source) {
+LoaderOptions evaluation_options(const Spec& spec, const Source& source, const RankShape& ranks) {
   constexpr std::uint64_t kRows = 250;  // Large enough that the loader's cost a batch does not count.
-  LoaderOptions options = loader_options(spec);
+  LoaderOptions options = loader_options(spec, ranks);
   options.sampler = Sampler::sequential;
   options.drop_last = false;
   options.extra_us_per_image = 0;
-  options.batch = std::min(std::max(options.batch, kRows), source.size());
+  options.batch = std::min(std::max(options.batch, kRows * static_cast<std::uint64_t>(ranks.size)), source.size());
   options.batches = steps_per_epoch(source.size(), options.batch, false);
   return options;
 }

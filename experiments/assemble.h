@@ -58,10 +58,19 @@ augment::Normalize normalization_of(const Spec& spec);
 /// JPEG, PNG, WebP and BMP, told by the files' first bytes. One a worker.
 std::unique_ptr<Decoder> make_decoder(const DataSpec& data);
 
-/// [loader] and the batch of [data] for `ranks` ranks of this process.
-LoaderOptions loader_options(const Spec& spec);
-/// Reads each sample once, in order: for evaluation.
-LoaderOptions evaluation_options(const Spec& spec, const Source& source);
+/// Which ranks of how many live in this process.
+struct RankShape {
+  int size = 1, first = 0, local = 1;
+  int nodes = 1;  ///< Hosts that the ranks are spread over, equally many on each.
+};
+
+/// Rows of a batch over all ranks.
+std::uint64_t global_batch(const DataSpec& data, const RankShape& ranks);
+
+/// [loader] and the batch of [data] for the ranks of this process.
+LoaderOptions loader_options(const Spec& spec, const RankShape& ranks = {});
+/// Reads each sample once, in order, on one rank: for evaluation.
+LoaderOptions evaluation_options(const Spec& spec, const Source& source, const RankShape& ranks = {});
 
 /// [train], with what follows from the data.
 train::TrainOptions trainer_options(const Spec& spec, const SourceInfo& source, const RowFormat& input);

@@ -40,11 +40,19 @@ struct Mark {
 struct LoaderBench {
   std::uint64_t images = 0, batches = 0, loader_bytes = 0;
   double seconds = 0, first_batch_seconds = 0, cpu_seconds = 0, warm_up_seconds = 0;
-  GraphCost graph;  ///< Measured after the window, on a graph of its own.
+  GraphCost graph;           ///< Measured after the window, on a graph of its own,
+  double clock_seconds = 0;  ///< and one entry in a stage's clock.
   std::string digest;
   LoaderReport window;
   std::uint64_t bad_samples = 0;  ///< Since the loader was made.
 };
+
+/// The clocks' part of the CPU time of the window.
+double clocks_share(const LoaderBench& b) {
+  std::uint64_t entries = 0;
+  for (const auto& of : b.window.stages) entries += of.stats.messages;
+  return b.cpu_seconds > 0 ? double(entries) * b.clock_seconds / b.cpu_seconds : 0;
+}
 
 void close_window(LoaderBench& out, const Mark& from, const Mark& to) {
   out.seconds = seconds_between(from.time, to.time);
@@ -122,6 +130,8 @@ Json to_json(const LoaderBench& b, const Spec& spec, const SpecArguments& argume
   out["batch"] = spec.data.batch;
   out["graph_us_per_message"] = b.graph.microseconds_per_message;
   out["graph_images_per_second"] = b.graph.images_per_second;
+  out["clock_ns_per_message"] = b.clock_seconds * 1e9;
+  out["clocks_share"] = clocks_share(b);
   out["loader"] = to_json(b.window);
   out["bad_samples"] = b.bad_samples;
   out["spec"] = arguments.spec;
@@ -141,6 +151,8 @@ void print(const LoaderBench& b, const Spec& spec) {
               bytes_text(double(b.loader_bytes)).c_str(), bytes_text(double(peak_rss_bytes())).c_str());
   std::printf("graph: %s us a message, %s images/s of rows that need no work (one worker, one row a message)\n",
               significant(b.graph.microseconds_per_message, 3).c_str(), grouped(b.graph.images_per_second).c_str());
+  std::printf("clocks: %s ns a message and stage, %s %% of the CPU time\n", significant(b.clock_seconds * 1e9, 3).c_str(),
+              fixed(100 * clocks_share(b), 2).c_str());
   if (!b.digest.empty()) std::printf("digest %s\n", b.digest.c_str());
   std::printf("\n%s", stage_table(b.window).c_str());
 }
@@ -160,6 +172,7 @@ int bench_loader_command(const SpecArguments& arguments, const Context& context)
   context.out.clear();
   if (context.stop.stop_requested()) return 0;  // A part of a window is not a result.
   bench.graph = measure_graph_cost(kGraphSeconds);
+  bench.clock_seconds = measure_clock_cost();
   if (arguments.json)
     std::printf("%s\n", to_json(bench, spec, arguments, context).dump().c_str());
   else
@@ -167,53 +180,95 @@ int bench_loader_command(const SpecArguments& arguments, const Context& context)
   return 0;
 }
 
+namespace {
+
+/// What one step takes where ranks wait for one another: the first rank's times, the images of all.
+struct StepBench {
+  std::vector<train::StepBenchmark> ranks;
+  std::uint64_t parameters = 0;
+  std::string device;
+  std::size_t batches = 0;
+  double images_per_second() const {
+    double sum = 0;
+    for (const auto& r : ranks) sum += r.images_per_second;
+    return sum;
+  }
+};
+
+Json to_json(const StepBench& b, const Spec& spec, const SpecArguments& arguments, const RankShape& shape, const Context& context) {
+  const train::StepBenchmark& first = b.ranks[0];
+  return {{"images_per_second", b.images_per_second()},
+          {"step_seconds", first.step_seconds},
+          {"steps", first.steps},
+          {"seconds", first.seconds},
+          {"batch", global_batch(spec.data, shape)},
+          {"ranks", shape.size},
+          {"phases", millrace::to_json(first.phases)},
+          {"reduce_hidden_seconds", first.reduce_hidden_seconds},
+          {"device", b.device},
+          {"parameters", b.parameters},
+          {"spec", arguments.spec},
+          {"spec_digest", digest_of(spec)},
+          {"commit", build_commit()},
+          {"host", millrace::to_json(context.host)},
+          {"notes", spec.warnings}};
+}
+
+void print(const StepBench& b, const Spec& spec, const RankShape& shape) {
+  const train::StepBenchmark& first = b.ranks[0];
+  const std::string ranks = shape.size == 1 ? "" : std::to_string(shape.size) + " ranks, each ";
+  std::printf("%s images/s on %s resident batches of %llu; a step takes %s us (median of %s) on %s%s\n\n", grouped(b.images_per_second()).c_str(),
+              std::to_string(b.batches).c_str(), static_cast<unsigned long long>(global_batch(spec.data, shape)),
+              significant(first.step_seconds * 1e6, 4).c_str(), grouped(double(first.steps)).c_str(), ranks.c_str(), b.device.c_str());
+  Table table({"phase", "us a step", "%"});
+  const auto row = [&](const std::string& name, double value) {
+    table.add({name, significant(value / double(std::max<std::uint64_t>(1, first.steps)) * 1e6, 3), fixed(100 * value / first.phases.sum(), 1)});
+  };
+  const Json phases = millrace::to_json(first.phases);
+  for (const auto& [name, value] : phases.items()) row(name, value);
+  if (shape.size > 1) row("reduce, hidden", first.reduce_hidden_seconds);
+  std::printf("%s", table.text().c_str());
+}
+
+}  // namespace
+
 int bench_step_command(const SpecArguments& arguments, const Context& context) {
   const Spec spec = read_spec(arguments, context);
   SourceShelf sources([&](const std::string& text) { context.out.warning(text); });
   const Source& source = sources.train(spec.data);
-  check_batch(spec, source);
+  const train::Api& api = train::load();
+  const Ranks ranks = local_ranks(spec, api);
+  const RankShape shape = ranks.shape();
+  check_batch(spec, source, shape);
   const auto recipe = make_recipe(spec, source.info(), false);
-  const auto trainer = train::load().make_trainer(trainer_options(spec, source.info(), recipe->format()));
+  StepBench bench;
+  bench.ranks.resize(static_cast<std::size_t>(shape.local));
   // Real batches, all leased at once: as many slots as batches.
-  LoaderOptions options = loader_options(spec);
+  LoaderOptions options = loader_options(spec, shape);
   options.workers = std::max(1, options.workers);
   options.prefetch = kResidentBatches;
   options.drop_last = true;
   options.batches = kResidentBatches;
   Loader loader(source, *recipe, options);
   std::stop_callback stopper(context.stop, [&] { loader.request_stop(); });
-  std::vector<Batch> resident;
-  while (auto batch = loader.stream().next()) resident.push_back(std::move(*batch));
+  std::vector<std::vector<Batch>> resident(bench.ranks.size());
+  for (std::size_t r = 0; r < resident.size(); ++r)
+    while (auto batch = loader.stream(static_cast<int>(r)).next()) resident[r].push_back(std::move(*batch));
   if (context.stop.stop_requested()) return 0;
-  const train::StepBenchmark bench = trainer->bench_step(resident, arguments.seconds, context.stop);
+  bench.batches = resident[0].size();
+  RankThreads threads(ranks);
+  threads.run([&](std::size_t r) {
+    const auto trainer = api.make_trainer(rank_options(spec, source.info(), recipe->format(), ranks, r, context.host));
+    bench.ranks[r] = trainer->bench_step(resident[r], arguments.seconds, context.stop);
+    if (r > 0) return;
+    bench.parameters = trainer->parameters();
+    bench.device = trainer->device();
+  });
   if (context.stop.stop_requested()) return 0;
-  if (arguments.json) {
-    const Json out = {{"images_per_second", bench.images_per_second},
-                      {"step_seconds", bench.step_seconds},
-                      {"steps", bench.steps},
-                      {"seconds", bench.seconds},
-                      {"batch", spec.data.batch},
-                      {"phases", to_json(bench.phases)},
-                      {"device", trainer->device()},
-                      {"parameters", trainer->parameters()},
-                      {"spec", arguments.spec},
-                      {"spec_digest", digest_of(spec)},
-                      {"commit", build_commit()},
-                      {"host", to_json(context.host)},
-                      {"notes", spec.warnings}};
-    std::printf("%s\n", out.dump().c_str());
-    return 0;
-  }
-  std::printf("%s images/s on %s resident batches of %llu; a step takes %s us (median of %s) on %s\n\n",
-              grouped(bench.images_per_second).c_str(), std::to_string(resident.size()).c_str(),
-              static_cast<unsigned long long>(spec.data.batch), significant(bench.step_seconds * 1e6, 4).c_str(),
-              grouped(double(bench.steps)).c_str(), trainer->device().c_str());
-  Table table({"phase", "us a step", "%"});
-  const Json phases = to_json(bench.phases);
-  for (const auto& [name, value] : phases.items())
-    table.add({name, significant(value.get<double>() / double(std::max<std::uint64_t>(1, bench.steps)) * 1e6, 3),
-               fixed(100 * value.get<double>() / bench.phases.sum(), 1)});
-  std::printf("%s", table.text().c_str());
+  if (arguments.json)
+    std::printf("%s\n", to_json(bench, spec, arguments, shape, context).dump().c_str());
+  else
+    print(bench, spec, shape);
   return 0;
 }
 

@@ -1,7 +1,7 @@
 """Measures Millrace's benchmarks, interleaved with the peers' where their scripts are there; prints a table of medians.
 
 usage: benchmarks.py spine|pixels [--program build/release/millrace] [--repeats 3] [--seconds 3] [--out FILE.jsonl]
-                     [--peers DIR] [--torch PYTHON]
+                     [--peers DIR] [--torch PYTHON] [--only TEXT,...]
 
 All configurations run once, then all again, each in a fresh process; every run is one JSON line in --out, and the table covers the
 lines of this call. --peers: a folder with `one.sh PEER TASK WORKERS SECONDS` that prints a JSON line with images_per_s. --torch: a
@@ -25,6 +25,7 @@ parser.add_argument("--repeats", type=int, default=3)
 parser.add_argument("--seconds", type=float, default=3)
 parser.add_argument("--out", default="")
 parser.add_argument("--peers", default="")
+parser.add_argument("--only", default="", help="keep the cases whose name contains one of these, comma-separated")
 parser.add_argument("--torch", default=os.path.join(ROOT, ".venv", "bin", "python"))
 args = parser.parse_args()
 
@@ -83,6 +84,18 @@ def peer(name, task, workers, images=""):
     return run
 
 
+def peer_training(batch, workers):
+    """The peers' LeNet on MNIST; it has no entry in one.sh."""
+    home = os.environ.get("PEERS_HOME", os.path.expanduser("~/.cache/millrace-peers"))
+
+    def run():
+        script = os.path.join(args.peers, "train_lenet.py")
+        result = last_json([os.path.join(home, "venv", "bin", "python"), script, "--data", os.path.join(home, "data"), "--task", f"train_lenet_b{batch}", "--workers", str(workers)])
+        return {"images_per_second": result.pop("images_per_s", None), **result}
+
+    return run
+
+
 SMALL = os.path.join("imagenet-500q90", "val") if os.path.isdir(os.path.join(os.environ.get("MILLRACE_DATA", os.path.join(ROOT, "data")), "imagenet-500q90", "val")) else "imagenet-500q90"
 suites = {"spine": {}, "pixels": {}}
 spine, pixels = suites["spine"], suites["pixels"]
@@ -106,21 +119,24 @@ for task in ("rrc", "rrc_noaa", "rrc_u8", "rrc_u8_noaa", "timm_ra", "timm_ra_u8"
 for workers in (1, 2):
     pixels[f"cifar224_rrc, {workers} worker(s)"] = loader("cifar224_rrc", loader__workers=workers)
 if args.peers:
-    spine["  PyTorch's usual loader, epoch, batch 32"] = peer("torch", "train_lenet_b32", 0)
+    spine["  PyTorch's usual loader, epoch, batch 32"] = peer_training(32, 0)
     spine["  PyTorch's usual loader, mnist, 2 workers"] = peer("torch", "mnist", 2)
     spine["  PyTorch's usual loader, mnist_affine, 2 workers"] = peer("torch", "mnist_affine", 2)
     for workers in (1, 2):
         pixels[f"  torch+PIL rrc, {workers}"] = peer("torch", "rrc", workers)
-        pixels[f"  tf.data rrc, {workers}"] = peer("tfdata", "rrc", workers)
-        pixels[f"  tf.data rrc_u8, {workers}"] = peer("tfdata", "rrc_u8", workers)
-        pixels[f"  Grain rrc, {workers}"] = peer("grain", "rrc", workers)
+        for name in ("tfdata", "grain", "turbo", "dali", "cv2", "spdl"):
+            pixels[f"  {name} rrc, {workers}"] = peer(name, "rrc", workers)
+        for name in ("tfdata", "grain", "cv2"):
+            pixels[f"  {name} rrc_u8, {workers}"] = peer(name, "rrc_u8", workers)
         pixels[f"  timm timm_ra, {workers}"] = peer("timm", "timm_ra", workers)
         pixels[f"  FFCV rrc at 500q90, {workers}"] = peer("ffcv", "rrc", workers, "imagenet-500q90")
     pixels["  timm cifar224_rrc, 2"] = peer("timm", "cifar224_rrc", 2)
 
+wanted = [part for part in args.only.split(",") if part]
+cases = {name: run for name, run in suites[args.suite].items() if not wanted or any(part in name for part in wanted)}
 found = {}
 for repetition in range(args.repeats):
-    for name, run in suites[args.suite].items():
+    for name, run in cases.items():
         result = run()
         record = {"suite": args.suite, "case": name.strip(), "repetition": repetition, "at": datetime.datetime.now().isoformat(timespec="seconds"), **result}
         found.setdefault(name, []).append(record)

@@ -3,6 +3,8 @@
 #include <CLI/CLI.hpp>
 
 #include "experiments/commands.h"
+#include "experiments/launch.h"
+#include "experiments/processes.h"
 #include "pipeline/error.h"
 
 namespace millrace {
@@ -20,6 +22,12 @@ void spec_options(CLI::App& command, SpecArguments& a) {
 
 void out_option(CLI::App& command, SpecArguments& a) {
   command.add_option("--out", a.out, "folder of results.jsonl, tables and plots (default: out/<name of the spec>)")->type_name("DIR");
+}
+
+void ranks_option(CLI::App& command, SpecArguments& a) {
+  command.add_option("--ranks", a.ranks, "ranks, as threads of this process; the same as --set train.ranks=N")
+      ->type_name("N")
+      ->check(CLI::Range(1, 256));
 }
 
 void faults_option(CLI::App& command, SpecArguments& a) {
@@ -59,9 +67,27 @@ std::string command_line(int argc, char** argv) {
   return out;
 }
 
+/// `--processes N` itself is not for the ranks.
+std::vector<std::string> arguments_of_ranks(int argc, char** argv) {
+  std::vector<std::string> out;
+  for (int i = 0; i < argc; ++i) {
+    const std::string word = argv[i];
+    if (word == "--processes") ++i;
+    else if (!word.starts_with("--processes=")) out.push_back(word);
+  }
+  return out;
+}
+
+/// Ranks make sense for training alone: a study or a benchmark would run once in each process, into the same files.
+void check_launch(const Launched& launched, bool training, int processes) {
+  const std::string said = launched.by + " has started this process as rank " + std::to_string(launched.join.rank) + " of " + std::to_string(launched.join.size);
+  if (processes) throw Error(ErrorKind::usage, said + ", and --processes would start more", "leave --processes out");
+  if (!training) throw Error(ErrorKind::usage, said + ", but only 'millrace train' runs on ranks", "start it by itself; unset " + std::string("RANK and WORLD_SIZE"));
+}
+
 }  // namespace
 
-int run_cli(int argc, char** argv, std::stop_token stop) {
+int run_cli(int argc, char** argv, Signals& signals) {
   CLI::App app("Millrace: an image training pipeline that tells the cost of loading from the cost of computing", "millrace");
   app.set_version_flag("--version", std::string("millrace ") + version() + " (" + build_commit() + ", " + build_type() + ")");
   app.require_subcommand(1);
@@ -72,9 +98,14 @@ int run_cli(int argc, char** argv, std::stop_token stop) {
   auto* train = app.add_subcommand("train", "one training run");
   spec_options(*train, a);
   out_option(*train, a);
+  ranks_option(*train, a);
+  int processes = 0;
+  train->add_option("--processes", processes, "ranks, each a process on this host")->type_name("N")->check(CLI::Range(1, 1024));
+  train->add_option("--resume", a.resume, "go on from a checkpoint: auto (the newest whole one of --out) or its path")->type_name("auto|PATH");
   auto* study = app.add_subcommand("study", "a grid of runs: resumable, repetitions interleaved; ends with a table and a plot");
   spec_options(*study, a);
   out_option(*study, a);
+  ranks_option(*study, a);
   study->add_option("--only", a.only, "keep one value of an axis; may be given again")
       ->type_name("AXIS=VALUE")
       ->expected(1)
@@ -92,6 +123,7 @@ int run_cli(int argc, char** argv, std::stop_token stop) {
       ->check(CLI::Range(1, 1 << 20));
   auto* bench_step = bench->add_subcommand("step", "the trainer, on resident batches");
   bench_options(*bench_step, a);
+  ranks_option(*bench_step, a);
   auto* report = app.add_subcommand("report", "tables and plots of a folder, made again from its results.jsonl");
   report->add_option("folder", folder, "folder with results.jsonl")->type_name("DIR");
   report->add_option("--published", published, "published figures (TOML): what they say by themselves, and beside DIR where it is given")
@@ -109,7 +141,17 @@ int run_cli(int argc, char** argv, std::stop_token stop) {
     return app.exit(e) == 0 ? 0 : exit_code(ErrorKind::usage);
   }
   Reporter out;
-  const Context context{stop, out, read_host(), command_line(argc, argv)};
+  Context context{signals.token(), out, read_host(), command_line(argc, argv)};
+  context.set_patience = [&signals](std::chrono::milliseconds patience) { signals.extend_patience(patience); };
+  context.launched = launched_as(environment_variable);
+  if (context.launched) {
+    check_launch(*context.launched, static_cast<bool>(*train), processes);
+    out.as_rank(context.launched->join.rank);
+  }
+  if (processes) {
+    parse_spec(read_with_sets(a), context.host.cores);  // What is wrong with it is said once.
+    return run_processes(processes, arguments_of_ranks(argc, argv), signals, out);
+  }
   if (*train) return train_command(a, context);
   if (*study) return study_command(a, context);
   if (*view) return view_command(a, context);

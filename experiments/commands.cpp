@@ -4,7 +4,9 @@
 #include <filesystem>
 
 #include "experiments/records.h"
+#include "experiments/resume.h"
 #include "pipeline/error.h"
+#include "train/load.h"
 
 namespace millrace {
 
@@ -22,12 +24,14 @@ Document read_with_sets(const SpecArguments& arguments) {
     const auto [key, value] = split_assignment(set, "--set");
     override_key(document, key, value, "--set " + key);
   }
+  if (arguments.ranks) override_key(document, "train.ranks", arguments.ranks, "--ranks");
   return document;
 }
 
 Spec read_spec(const SpecArguments& arguments, const Context& context) {
   Spec spec = parse_spec(read_with_sets(arguments), context.host.cores);
-  for (const std::string& warning : spec.warnings) context.out.warning(warning);
+  if (context.leads())
+    for (const std::string& warning : spec.warnings) context.out.warning(warning);
   return spec;
 }
 
@@ -54,6 +58,74 @@ std::vector<std::string> epoch_cells(const Json& e) {
           percent(e["accuracy"])};
 }
 
+/// What one training run leaves: lines on stderr, a table, and results.jsonl. Of several processes it is rank 0's.
+class TrainOutput {
+ public:
+  /// Locks the folder: nobody else writes its checkpoints from here.
+  TrainOutput(const std::string& folder, const Context& context)
+      : context_(context), folder_(folder), records_(folder), table_({"epoch", "wall s", "images/s", "wait %", "update %", "unaccounted %", "loss", "accuracy %"}) {
+    if (records_.repaired()) context.out.warning(records_.path() + ": an unfinished last line was removed");
+  }
+  /// A run begins, or goes on under its name. False: it is complete.
+  bool begin(const Spec& spec, const std::string& run, const Resume* resume, bool at_the_end) {
+    run_ = run;
+    bool known = false, complete = false;
+    for (const Json& record : resume ? read_records(folder_) : std::vector<Json>{}) {
+      if (record.value("run", "") != run) continue;
+      known = true;
+      if (record.value("type", "") == "end") complete = record.value("outcome", "") == "complete";
+    }
+    if (complete && at_the_end) return false;
+    if (!known) records_.append(run_record(spec, context_, run, "in memory"));
+    if (resume) records_.append(resume_record(*resume, context_));
+    return true;
+  }
+  void epoch(const Json& epoch) {
+    records_.append(epoch);
+    table_.add(epoch_cells(epoch));
+    context_.out.note("epoch " + std::to_string(epoch["epoch"].get<int>()) + ": " + fixed(epoch["wall_seconds"], 2) + " s, " +
+                      grouped(epoch["images_per_second"]) + " images/s, loss " +
+                      (epoch["loss"].is_number() ? fixed(epoch["loss"], 4) : "not finite") + ", accuracy " + percent(epoch["accuracy"]) + " %");
+  }
+  void failed(const char* error) {
+    if (!run_.empty()) records_.append({{"type", "end"}, {"run", run_}, {"outcome", "failed"}, {"error", error}});
+  }
+  void ended(bool done) {
+    records_.append({{"type", "end"}, {"run", run_}, {"outcome", done ? "complete" : "stopped"}, {"ended", now_utc()}});
+    context_.out.clear();
+    std::printf("%s%s%s\n", table_.text().c_str(), done ? "" : "stopped before the end\n", records_.path().c_str());
+  }
+
+ private:
+  const Context& context_;
+  const std::string folder_;
+  std::string run_;
+  RecordFile records_;
+  Table table_;
+};
+
+/// The checkpoint to go on from, if that is wanted and there is one; what a reader should know of it is printed.
+std::optional<Resume> resume_of(const SpecArguments& arguments, const Spec& spec, const Source& source, const RankShape& ranks,
+                                const std::string& folder, const Context& context) {
+  auto resume = arguments.resume.empty() ? std::nullopt : find_resume(arguments.resume, folder);
+  if (!resume) check_fresh(spec, folder);
+  if (!resume && !arguments.resume.empty()) context.out.note("no checkpoint in " + checkpoint_folder(folder) + " yet: the run begins");
+  if (!resume) return resume;
+  for (const std::string& reason : resume->passed_over) context.out.warning("checkpoint passed over: " + reason);
+  resume->changed = check_resume(*resume, spec, source, ranks);
+  for (const std::string& change : resume->changed) context.out.note("resumed with " + change);
+  return resume;
+}
+
+/// Where ranks are processes, all do what rank 0 found: begin, go on from its checkpoint, or end (`more` false).
+void follow_first(const Ranks& ranks, const std::string& folder, std::optional<Resume>& resume, bool& more) {
+  const RankShape shape = ranks.shape();
+  if (shape.size == shape.local) return;
+  const std::string said = ranks.worlds[0]->all_gather(!more ? "end" : resume ? "from " + resume->checkpoint.path : "begin").front();
+  more = said != "end";
+  if (!ranks.first() && said.starts_with("from ")) resume = find_resume(said.substr(5), folder);
+}
+
 }  // namespace
 
 int train_command(const SpecArguments& arguments, const Context& context) {
@@ -61,28 +133,32 @@ int train_command(const SpecArguments& arguments, const Context& context) {
   SourceShelf sources([&](const std::string& text) { context.out.warning(text); });
   open_sources(spec, sources);
   if (context.stop.stop_requested()) return 0;  // Nothing is begun yet.
-  const std::string run = new_run_id(spec);
-  RecordFile records(out_folder(arguments));
-  if (records.repaired()) context.out.warning(records.path() + ": an unfinished last line was removed");
-  records.append(run_record(spec, context, run, "in memory"));
-  Table table({"epoch", "wall s", "images/s", "wait %", "update %", "unaccounted %", "loss", "accuracy %"});
-  bool done = false;
+  const Ranks ranks = context.launched ? joined_ranks(*context.launched, spec, sources.train(spec.data), context.host) : local_ranks(spec, train::load());
+  const std::string folder = out_folder(arguments);
+  const Source& source = sources.train(spec.data);
+  std::optional<TrainOutput> output;
+  // What a stop leaves is worth some seconds on the disk. Schedulers give 30.
+  if (spec.train.checkpoints() && context.set_patience) context.set_patience(std::chrono::seconds(25));
   try {
-    done = run_training(spec, sources, context, run, out_folder(arguments), [&](const Json& epoch) {
-      records.append(epoch);
-      table.add(epoch_cells(epoch));
-      context.out.note("epoch " + std::to_string(epoch["epoch"].get<int>()) + ": " + fixed(epoch["wall_seconds"], 2) + " s, " +
-                       grouped(epoch["images_per_second"]) + " images/s, loss " +
-                       (epoch["loss"].is_number() ? fixed(epoch["loss"], 4) : "not finite") + ", accuracy " + percent(epoch["accuracy"]) +
-                       " %");
-    });
+    if (ranks.first()) output.emplace(folder, context);
+    auto resume = ranks.first() ? resume_of(arguments, spec, source, ranks.shape(), folder, context) : std::nullopt;
+    const std::string run = resume ? resume->state.run : new_run_id(spec);
+    const bool at_the_end = resume && resume->state.position == steps_of(spec, source, ranks.shape());
+    bool more = !output || output->begin(spec, run, resume ? &*resume : nullptr, at_the_end);
+    follow_first(ranks, folder, resume, more);
+    if (!more) {
+      if (output) context.out.note("run " + run + " is complete: nothing is left to do");
+      return 0;
+    }
+    const std::string faults = ranks.first() ? folder : "";  // Other ranks' bad samples are counted and warned of.
+    const bool done = run_training(spec, sources, context, run, faults, [&](const Json& epoch) { output->epoch(epoch); }, ranks, folder,
+                                   resume ? &*resume : nullptr);
+    if (output) output->ended(done);
   } catch (const std::exception& e) {
-    records.append({{"type", "end"}, {"run", run}, {"outcome", "failed"}, {"error", e.what()}});
+    if (output) output->failed(e.what());
+    for (const auto& world : ranks.worlds) world->abort(e.what());  // What ends one rank ends the others, who say why.
     throw;
   }
-  records.append({{"type", "end"}, {"run", run}, {"outcome", done ? "complete" : "stopped"}, {"ended", now_utc()}});
-  context.out.clear();
-  std::printf("%s%s%s\n", table.text().c_str(), done ? "" : "stopped before the end\n", records.path().c_str());
   return 0;
 }
 

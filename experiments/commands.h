@@ -11,7 +11,9 @@ namespace millrace {
 struct SpecArguments {
   std::string spec, out;
   std::vector<std::string> sets;  ///< "key=value"
+  std::string resume;             ///< train: "auto", a checkpoint's path, or empty.
   std::vector<std::string> only;  ///< study: "axis=value"
+  int ranks = 0;                  ///< train, study, bench step: as train.ranks; 0: as the spec says.
   double seconds = 3;             ///< bench
   std::uint64_t epochs = 0;       ///< bench loader: 0 unless given.
   bool json = false;              ///< bench

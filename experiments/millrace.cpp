@@ -12,23 +12,26 @@
 #include <string>
 
 #include "experiments/cli.h"
+#include "experiments/launch.h"
 #include "experiments/signals.h"
 #include "pipeline/error.h"
 
 namespace {
 
-int run(int argc, char** argv, const millrace::Signals& signals) {
+int run(int argc, char** argv, millrace::Signals& signals) {
   using millrace::ErrorKind;
+  const std::string rank = millrace::rank_prefix();
   try {
-    return millrace::run_cli(argc, argv, signals.token());
+    return millrace::run_cli(argc, argv, signals);
   } catch (const millrace::Error& e) {
-    std::fprintf(stderr, "millrace: %s\n", e.what());
+    std::fprintf(stderr, "millrace: %s%s\n", rank.c_str(), e.what());
     if (!e.hint().empty()) std::fprintf(stderr, "  hint: %s\n", e.hint().c_str());
     return millrace::exit_code(e.kind());
   } catch (const std::bad_alloc&) {
-    std::fprintf(stderr, "millrace: out of memory\n  hint: a smaller data.batch, loader.prefetch or data.subset takes less\n");
+    std::fprintf(stderr, "millrace: %sout of memory\n  hint: a smaller data.batch, loader.prefetch or data.subset takes less\n",
+                 rank.c_str());
   } catch (const std::exception& e) {
-    std::fprintf(stderr, "millrace: internal error: %s\n", e.what());
+    std::fprintf(stderr, "millrace: %sinternal error: %s\n", rank.c_str(), e.what());
   }
   return millrace::exit_code(ErrorKind::internal);
 }
@@ -39,6 +42,9 @@ int run(int argc, char** argv, const millrace::Signals& signals) {
 void keep_openmp_from_spinning() {
   if (!std::getenv("OMP_WAIT_POLICY")) setenv("GOMP_SPINCOUNT", "1000", /*overwrite=*/0);
 }
+
+/// c10d's sockets report each attempt that fails, though what matters is reported by Millrace. LibTorch reads it when it is loaded.
+void keep_torch_from_chattering() { setenv("TORCH_CPP_LOG_LEVEL", "FATAL", /*overwrite=*/0); }
 
 /// What was printed and did not arrive (a full disk behind a redirection) is a failure too.
 int flushed(int status) {
@@ -59,11 +65,12 @@ __attribute__((section(".preinit_array"), used)) void (*hold_early)(int, char**,
 
 int main(int argc, char** argv) {
   keep_openmp_from_spinning();  // Before there are threads.
+  keep_torch_from_chattering();
   try {
     millrace::Signals signals;
     const int status = flushed(run(argc, argv, signals));
     if (!signals.received()) return status;
-    std::fprintf(stderr, "millrace: stopped by %s\n", signals.received() == SIGINT ? "Ctrl-C" : "SIGTERM");
+    std::fprintf(stderr, "millrace: %sstopped by %s\n", millrace::rank_prefix().c_str(), signals.received() == SIGINT ? "Ctrl-C" : "SIGTERM");
     return 128 + signals.received();
   } catch (const std::exception& e) {
     std::fprintf(stderr, "millrace: no thread for signals: %s\n  hint: is a limit on processes (ulimit -u) reached?\n", e.what());

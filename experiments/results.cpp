@@ -154,7 +154,11 @@ StudyResults collect(const std::vector<Json>& records) {
       run.cell = record.contains("cell") ? cell_from(record["cell"]) : Cell{{"run", name}};
     } else if (const auto it = at.find(name); it != at.end()) {
       RunResult& run = out.runs[it->second];
-      if (type == "epoch" && record.value("complete", true)) run.epochs.push_back(record);
+      // An epoch that a resumed run trained again counts once.
+      if (type == "epoch" && record.value("complete", true)) {
+        std::erase_if(run.epochs, [&](const Json& e) { return e.value("epoch", Json()) == record.value("epoch", Json()); });
+        run.epochs.push_back(record);
+      }
       if (type == "end") {
         run.outcome = record.value("outcome", "");
         run.error = record.value("error", "");

@@ -18,10 +18,10 @@ sigset_t watched() {
 
 }  // namespace
 
-Signals::Signals(std::chrono::milliseconds patience) {
+Signals::Signals(std::chrono::milliseconds patience) : patience_(patience) {
   const sigset_t set = watched();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
-  thread_ = std::thread([this, patience] { wait(patience); });
+  thread_ = std::thread([this] { wait(); });
 }
 
 Signals::~Signals() {
@@ -31,7 +31,7 @@ Signals::~Signals() {
   thread_.join();
 }
 
-void Signals::wait(std::chrono::milliseconds patience) {
+void Signals::wait() {
   const sigset_t set = watched();
   int signal = 0;
   sigwait(&set, &signal);
@@ -43,6 +43,7 @@ void Signals::wait(std::chrono::milliseconds patience) {
   } catch (const std::system_error&) {
     stop_.request_stop();
   }
+  const auto patience = patience_.load();
   const timespec limit{patience.count() / 1000, (patience.count() % 1000) * 1'000'000};
   sigtimedwait(&set, nullptr, &limit);
   if (done_) return;

@@ -19,9 +19,11 @@ class Signals {
 
   std::stop_token token() const { return stop_.get_token(); }
   int received() const { return received_; }  ///< The signal's number, or 0.
+  void extend_patience(std::chrono::milliseconds patience) { patience_ = patience; }  ///< For those who wait for others to stop.
 
  private:
-  void wait(std::chrono::milliseconds patience);
+  void wait();
+  std::atomic<std::chrono::milliseconds> patience_;
   std::stop_source stop_;
   std::atomic<int> received_{0};
   std::atomic<bool> done_{false};

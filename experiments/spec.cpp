@@ -74,13 +74,35 @@ bool is_device(const std::string& name) {
   return name.starts_with("cuda:") && name.size() > 5 && name.size() <= 8 && name.find_first_not_of("0123456789", 5) == std::string::npos;
 }
 
+/// Several devices, and what they exchange.
+void ranks(Keys& keys, TrainSpec& s) {
+  train::TrainOptions& o = s.options;
+  keys.choice<Mode>("mode", s.mode, {{"auto", Mode::automatic}, {"single", Mode::single}, {"dp", Mode::dp}, {"ddp", Mode::ddp}});
+  keys.whole("ranks", s.ranks, 1, 256);
+  if (s.mode == Mode::single && s.ranks > 1) keys.refuse("ranks", "train.mode = \"single\" has one rank", "mode = \"ddp\" or \"dp\"");
+  bool per_parameter = o.bucket_mb == 0;
+  keys.choice<bool>("sync", per_parameter, {{"bucketed", false}, {"per-parameter", true}});
+  if (keys.reading() && per_parameter && keys.has("bucket_mb")) keys.refuse("bucket_mb", "train.sync = \"per-parameter\" has no buckets", "keep one of them");
+  keys.number("bucket_mb", o.bucket_mb, 0, 4096);
+  if (per_parameter) o.bucket_mb = 0;
+  keys.whole("accumulate", o.accumulate, 1, 1 << 16);
+  keys.choice<train::Buffers>("buffers", o.buffers,
+                              {{"broadcast", train::Buffers::broadcast}, {"per-rank", train::Buffers::per_rank}, {"average", train::Buffers::average}});
+  keys.choice<train::Norm>("norm", o.norm, {{"bn", train::Norm::bn}, {"syncbn", train::Norm::syncbn}});
+  keys.choice<bool>("on_nonfinite", o.stop_at_nonfinite, {{"fail", true}, {"go-on", false}});
+  keys.number("peer_timeout", s.peer_timeout, 0.1, 1e5);
+}
+
 void visit(Keys& keys, TrainSpec& s) {
   train::TrainOptions& o = s.options;
-  keys.text("model", o.model, {"toy", "lenet", "sleep"});
+  keys.text("model", o.model, {"toy", "toy-norm", "lenet", "sleep"});
   keys.whole("padding", o.padding, 0, 2);
   keys.whole("epochs", s.epochs, 1, 1 << 20);
   keys.whole("steps", s.steps, 0, kMaxInt);
   keys.whole("evaluate_every", s.evaluate_every, 0, 1 << 20);
+  keys.whole("checkpoint_every", s.checkpoint_every, 0, 1 << 20);
+  keys.whole("checkpoint_every_steps", s.checkpoint_every_steps, 0, kMaxInt);
+  keys.whole("keep_checkpoints", s.keep_checkpoints, 1, 1 << 20);
   keys.text("optimizer", o.optimizer, {"sgd", "adam", "adamw"});
   keys.number("lr", o.lr, 0, 1e6);
   keys.number("momentum", o.momentum, 0, 1);
@@ -95,6 +117,7 @@ void visit(Keys& keys, TrainSpec& s) {
   keys.choice<train::Precision>("precision", o.precision, {{"fp32", train::Precision::fp32}, {"bf16", train::Precision::bf16}});
   keys.whole("seed", o.seed, 0, kMaxInt);
   keys.number("step_microseconds", o.step_microseconds, 0, 1e8);
+  ranks(keys, s);
 }
 
 [[noreturn]] void refuse(const std::string& place, const std::string& what, const std::string& hint = {}) {
@@ -260,8 +283,14 @@ void warn(const Document& document, const Spec& spec, int cores, std::vector<std
   idle("train", "momentum", t.optimizer != "sgd", "with train.optimizer = \"" + t.optimizer + "\"");
   idle("train", "nesterov", t.optimizer != "sgd", "with train.optimizer = \"" + t.optimizer + "\"");
   idle("train", "betas", t.optimizer == "sgd", "with train.optimizer = \"sgd\"");
+  idle("train", "keep_checkpoints", !spec.train.checkpoints(), "without checkpoint_every or checkpoint_every_steps");
   idle("train", "eps", t.optimizer == "sgd", "with train.optimizer = \"sgd\"");
   for (const char* key : {"optimizer", "lr", "precision"}) idle("train", key, sleeps, "with train.model = \"sleep\"");
+  if (mode_of(spec.train) != Mode::ddp)
+    for (const char* key : {"sync", "bucket_mb", "buffers", "norm", "peer_timeout"})
+      idle("train", key, true, "with one rank: nothing is exchanged");
+  if (spec.train.ranks > cores && mode_of(spec.train) != Mode::single)
+    out.push_back("train.ranks = " + std::to_string(spec.train.ranks) + " are more than the " + std::to_string(cores) + " cores of this process: they will share");
   if (spec.loader.workers > cores)
     out.push_back("loader.workers = " + std::to_string(spec.loader.workers) + " are more than the " + std::to_string(cores) +
                   " cores of this process: they will share");
@@ -271,6 +300,8 @@ void warn(const Document& document, const Spec& spec, int cores, std::vector<std
 }
 
 }  // namespace
+
+Mode mode_of(const TrainSpec& train) { return train.mode != Mode::automatic ? train.mode : train.ranks > 1 ? Mode::ddp : Mode::single; }
 
 const std::vector<std::string>& data_names() {
   static const std::vector<std::string> names{"mnist", "fashion-mnist", "cifar10", "cifar100", "digits", "folder"};

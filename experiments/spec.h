@@ -16,6 +16,7 @@
 namespace millrace {
 
 enum class BatchUnit : std::uint8_t { global, per_rank, per_node };
+enum class Mode : std::uint8_t { automatic, single, dp, ddp };
 enum class MemoryKind : std::uint8_t { automatic, pageable, page_locked };
 
 /// [data]
@@ -63,7 +64,16 @@ struct TrainSpec {
   std::uint32_t epochs = 1;
   std::uint64_t steps = 0;           ///< Not 0: this many steps in place of epochs.
   std::uint32_t evaluate_every = 1;  ///< Epochs between evaluations; 0: never.
+  Mode mode = Mode::automatic;       ///< Automatic: ddp with several ranks, else single.
+  int ranks = 1;                     ///< Ranks of this process (ddp) or replicas of its one rank (dp).
+  double peer_timeout = 60;          ///< Seconds of a rank's silence after which the others end.
+  std::uint32_t checkpoint_every = 0;        ///< Epochs between checkpoints; 0: by steps, or never.
+  std::uint64_t checkpoint_every_steps = 0;  ///< Steps between checkpoints; 0: by epochs, or never.
+  int keep_checkpoints = 2;                  ///< The newest that stay.
+  bool checkpoints() const { return checkpoint_every || checkpoint_every_steps; }
 };
+/// The mode that an automatic one comes to.
+Mode mode_of(const TrainSpec& train);
 
 /// One axis of a study: a key and the values it takes.
 struct Axis {

@@ -13,6 +13,7 @@
 #include "experiments/report.h"
 #include "experiments/results.h"
 #include "pipeline/error.h"
+#include "train/load.h"
 
 namespace millrace {
 namespace {
@@ -99,8 +100,9 @@ std::string run_one(const PlannedRun& planned, const std::string& folder, Record
     context.out.warning("this run failed: " + what + (hint.empty() ? "" : " (hint: " + hint + ")"));
   };
   try {
-    outcome = run_training(planned.spec, sources, context, run, folder, [&](const Json& epoch) { records.append(epoch); }) ? "complete"
-                                                                                                                           : "stopped";
+    const Ranks ranks = local_ranks(planned.spec, train::load());
+    const bool done = run_training(planned.spec, sources, context, run, folder, [&](const Json& epoch) { records.append(epoch); }, ranks);
+    outcome = done ? "complete" : "stopped";
   } catch (const Error& e) {
     failed(e.what(), e.hint(), e.kind());
   } catch (const std::bad_alloc&) {

@@ -116,16 +116,20 @@ void Reporter::clear() {
   open_ = false;
 }
 
-void Reporter::note(const std::string& line) {
+void Reporter::line(const std::string& text) {
   std::lock_guard lock(output_mutex());
   clear();
-  std::fprintf(stderr, "%s\n", line.c_str());
+  std::fprintf(stderr, "%s\n", text.c_str());
 }
 
-void Reporter::warning(const std::string& line) { note("warning: " + line); }
+void Reporter::note(const std::string& text) {
+  if (rank_ == 0) line(text);
+}
+
+void Reporter::warning(const std::string& text) { line("warning: " + (rank_ ? "rank " + std::to_string(rank_) + ": " : "") + text); }
 
 void Reporter::progress(const std::string& line) {
-  if (!terminal_) return;
+  if (rank_ || !terminal_) return;
   std::lock_guard lock(output_mutex());
   const auto now = std::chrono::steady_clock::now();
   if (open_ && now - last_ < std::chrono::milliseconds(100)) return;

@@ -38,10 +38,14 @@ class Reporter {
   void warning(const std::string& line);
   void progress(const std::string& line);  ///< Terminal only, at most ten times a second.
   void clear();
+  /// Of several ranks: notes and progress are rank 0's alone, and the others' warnings say whose they are.
+  void as_rank(int rank) { rank_ = rank; }
   bool terminal() const { return terminal_; }
 
  private:
+  void line(const std::string& text);
   bool terminal_;
+  int rank_ = 0;
   bool open_ = false;
   std::chrono::steady_clock::time_point last_{};
 };

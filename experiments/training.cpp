@@ -9,6 +9,7 @@
 
 #include "experiments/fault_file.h"
 #include "experiments/loader_stats.h"
+#include "experiments/resume.h"
 #include "pipeline/digest.h"
 #include "pipeline/error.h"
 #include "train/load.h"
@@ -43,7 +44,8 @@ std::string hex(std::uint64_t value) {
 /// Not-a-number has no JSON; null says so.
 Json finite(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
-Json epoch_record(const train::EpochResult& e, const std::string& run) {
+Json epoch_record(const EpochSums& sums, const std::string& run) {
+  const train::EpochResult& e = sums.result();
   Json out;
   out["type"] = "epoch";
   out["run"] = run;
@@ -53,14 +55,17 @@ Json epoch_record(const train::EpochResult& e, const std::string& run) {
   out["steps"] = e.steps;
   out["images_per_second"] = e.wall_seconds > 0 ? double(e.images) / e.wall_seconds : 0.0;
   out["phases"] = to_json(e.phases);
+  out["reduce_hidden_seconds"] = e.reduce_hidden_seconds;
   out["unaccounted_seconds"] = e.unaccounted_seconds;
   out["evaluate_seconds"] = 0.0;
-  out["checkpoint_seconds"] = 0.0;
+  out["checkpoint_seconds"] = sums.checkpoint_seconds;
   out["loss"] = finite(e.loss);
   out["accuracy"] = nullptr;
   out["digest"] = hex(e.digest);
   out["weights_norm"] = finite(e.weights_norm);
   out["complete"] = e.complete;
+  // All above is of the whole epoch; what follows (loader, ranks, evaluation) is of what came after the resume.
+  if (sums.resumed_after) out["resumed_after_steps"] = sums.resumed_after;
   return out;
 }
 
@@ -75,17 +80,18 @@ void add_evaluation(Json& record, const train::Evaluation& e) {
   record["class_count"] = e.class_count;
 }
 
-/// Scores the test set; its bad samples are treated as in training. Returns false where a stop came first.
-bool evaluate(const Spec& spec, const Source& test, train::Trainer& trainer, SlotMemory* memory, FaultFile& faults, const Context& context,
-              Json& record) {
+/// Scores the test set, each sample on one rank; its bad samples are treated as in training. Returns false where a stop came first.
+bool evaluate(const Spec& spec, const Source& test, Crew& crew, SlotMemory* memory, FaultFile& faults, const Context& context, Json& record) {
   const auto recipe = make_recipe(spec, test.info(), true);
-  LoaderOptions options = evaluation_options(spec, test);
+  LoaderOptions options = evaluation_options(spec, test, crew.ranks.shape());
   options.memory = memory;
   Loader loader(test, *recipe, options);
   const FaultWatch watch(loader, faults, spec.loader.on_bad_sample, context.out, "evaluation: ");
   StopLoader stopper(context.stop, loader);
-  const train::Evaluation evaluation = trainer.evaluate(loader.stream(), context.stop);
-  if (context.stop.stop_requested()) return false;
+  std::vector<train::Evaluation> parts(crew.trainers.size());
+  crew.threads.run([&](std::size_t r) { parts[r] = crew.trainers[r]->evaluate(loader.stream(static_cast<int>(r)), context.stop); });
+  const train::Evaluation& evaluation = parts[0];  // The same on every rank.
+  if (evaluation.stop_requested) return false;
   add_evaluation(record, evaluation);
   record["evaluation_bad_samples"] = loader.report().bad_samples;
   return true;
@@ -99,22 +105,63 @@ void warn_of_fallback(MemoryKind wanted, const LoaderReport& report, Reporter& o
 struct Length {
   std::uint64_t epoch_steps, steps, epochs;
 };
-Length length_of(const Spec& spec, const Source& source) {
-  check_batch(spec, source);
-  const std::uint64_t per_epoch = steps_per_epoch(source.size(), spec.data.batch, spec.loader.drop_last);
+Length length_of(const Spec& spec, const Source& source, const RankShape& ranks) {
+  check_batch(spec, source, ranks);
+  const std::uint64_t per_epoch = steps_per_epoch(source.size(), global_batch(spec.data, ranks), spec.loader.drop_last);
   const std::uint64_t steps = spec.train.steps ? spec.train.steps : per_epoch * spec.train.epochs;
   return {per_epoch, steps, (steps + per_epoch - 1) / per_epoch};
 }
 
-void print_start(const Spec& spec, const Source& source, const train::Trainer& trainer, const Loader& loader, const Length& length,
-                 Reporter& out) {
+/// "64", or how a batch that the ranks do not divide is dealt: row r of it goes to rank r modulo the ranks.
+std::string rank_batch_text(std::uint64_t batch, int ranks) {
+  const std::uint64_t size = static_cast<std::uint64_t>(ranks), least = batch / size, more = batch % size;
+  if (more == 0) return std::to_string(least);
+  const std::string ranks_text = more == 1 ? "rank 0" : "ranks 0-" + std::to_string(more - 1);
+  return std::to_string(least + 1) + " on " + ranks_text + " and " + std::to_string(least) + " on the others";
+}
+
+void print_start(const Spec& spec, const Source& source, const Crew& crew, const Loader& loader, const Length& length, Reporter& out) {
   const auto& t = spec.train.options;
+  const RankShape shape = crew.ranks.shape();
+  const train::Trainer& trainer = *crew.trainers[0];
+  const std::string ranks = shape.size == 1 ? "" : std::to_string(shape.size) + " ranks (" + crew.ranks.worlds[0]->name() + "), each ";
   out.note(source.info().name + ": " + grouped(double(source.size())) + " images; " + t.model + " (" +
-           grouped(double(trainer.parameters())) + " parameters) on " + trainer.device() + "; workers " +
-           std::to_string(spec.loader.workers));
-  out.note("rank batch " + std::to_string(spec.data.batch) + ", global batch " + std::to_string(spec.data.batch) + ", " +
+           grouped(double(trainer.parameters())) + " parameters) on " + ranks + trainer.device() + "; workers " +
+           std::to_string(spec.loader.workers) + (shape.size == 1 ? "" : " a rank"));
+  const std::uint64_t batch = global_batch(spec.data, shape);
+  out.note("rank batch " + rank_batch_text(batch, shape.size) + ", global batch " + std::to_string(batch) + ", " +
            grouped(double(length.epoch_steps)) + " steps an epoch, " + grouped(double(length.steps)) + " steps, lr " + significant(t.lr) +
-           "; slots take " + bytes_text(double(loader.bytes())));
+           (t.accumulate > 1 ? ", an update every " + std::to_string(t.accumulate) + " of them" : "") + "; slots take " +
+           bytes_text(double(loader.bytes())));
+}
+
+Json ranks_record(const train::EpochResult& result) {
+  Json out = Json::array();
+  for (const train::RankResult& r : result.ranks)
+    out.push_back({{"rank", r.rank},
+                   {"device", r.device},
+                   {"wall_seconds", r.wall_seconds},
+                   {"images", r.images},
+                   {"phases", to_json(r.phases)},
+                   {"reduce_hidden_seconds", r.reduce_hidden_seconds},
+                   {"unaccounted_seconds", r.unaccounted_seconds}});
+  return out;
+}
+
+/// Puts the trainers where the checkpoint left them.
+void go_on(const Resume& resume, Crew& crew, Reporter& out) {
+  crew.threads.run([&](std::size_t r) {
+    train::TrainerState state{.weights = resume.checkpoint.tensors.weights, .optimizer = resume.checkpoint.tensors.optimizer};
+    if (!crew.ranks.worlds.empty()) state.own = resume.checkpoint.own_of(crew.ranks.worlds[r]->rank());
+    try {
+      crew.trainers[r]->load(state);
+    } catch (const Error& e) {
+      throw Error(e.kind(), resume.checkpoint.path + ": of another model: " + e.what(), e.hint());
+    }
+  });
+  if (crew.ranks.first())
+    out.note("resumed from " + resume.checkpoint.path + ": step " + grouped(double(resume.state.position)) + ", epoch " +
+             std::to_string(resume.state.epoch + 1));
 }
 
 }  // namespace
@@ -124,13 +171,16 @@ Json to_json(const train::Phases& p) {
           {"reduce", p.reduce}, {"optimizer", p.optimizer}, {"other", p.other}};
 }
 
-void check_batch(const Spec& spec, const Source& source) {
-  if (spec.data.batch <= source.size()) return;
+void check_batch(const Spec& spec, const Source& source, const RankShape& ranks) {
+  const std::uint64_t batch = global_batch(spec.data, ranks);
+  if (batch <= source.size()) return;
   throw Error(ErrorKind::usage,
-              (spec.batch_place.empty() ? spec.file : spec.batch_place) + ": a batch of " + std::to_string(spec.data.batch) +
+              (spec.batch_place.empty() ? spec.file : spec.batch_place) + ": a batch of " + std::to_string(batch) +
                   " is larger than the set (" + std::to_string(source.size()) + " samples)",
               "take a smaller data.batch");
 }
+
+std::uint64_t steps_of(const Spec& spec, const Source& source, const RankShape& ranks) { return length_of(spec, source, ranks).steps; }
 
 bool evaluates(const Spec& spec) { return spec.train.evaluate_every && spec.train.options.model != "sleep"; }
 
@@ -165,58 +215,99 @@ Json run_record(const Spec& spec, const Context& context, const std::string& run
   return out;
 }
 
+train::TrainOptions rank_options(const Spec& spec, const SourceInfo& source, const RowFormat& input, const Ranks& ranks, std::size_t local,
+                                 const Host& host) {
+  train::TrainOptions options = trainer_options(spec, source, input);
+  if (mode_of(spec.train) == Mode::dp) options.replicas = spec.train.ranks;
+  if (!ranks.worlds.empty()) options.world = ranks.worlds[local];
+  if (!ranks.device.empty()) options.device = ranks.device;
+  // Ranks and replicas share the cores; one alone takes them all.
+  const int sharers = std::max({options.replicas, ranks.shape().local, ranks.on_host});
+  if (options.threads == 0 && sharers > 1) options.threads = std::max(1, host.cores / sharers);
+  return options;
+}
+
 bool run_training(const Spec& spec, SourceShelf& sources, const Context& context, const std::string& run, const std::string& folder,
-                  const std::function<void(const Json&)>& on_epoch) {
+                  const std::function<void(const Json&)>& on_epoch, const Ranks& ranks, const std::string& checkpoints, const Resume* resume) {
   const Source& source = sources.train(spec.data);
-  const Length length = length_of(spec, source);
+  const RankShape shape = ranks.shape();
+  const Length length = length_of(spec, source, shape);
   const auto recipe = make_recipe(spec, source.info(), false);
   const train::Api& api = train::load();
-  const auto trainer = api.make_trainer(trainer_options(spec, source.info(), recipe->format()));
+  Crew crew(ranks);
+  crew.threads.run([&](std::size_t r) {
+    crew.trainers[r] = api.make_trainer(rank_options(spec, source.info(), recipe->format(), ranks, r, context.host));
+  });
   const Source* test = evaluates(spec) ? sources.test(spec.data) : nullptr;
 
-  LoaderOptions options = loader_options(spec);
-  options.batches = length.steps;
-  options.memory = memory_for(spec.loader.memory, api, *trainer);
+  std::uint64_t position = resume ? resume->state.position : 0, left = length.steps - position;
+  EpochSums sums = resume ? resume->state.sums : EpochSums();
+  if (resume) go_on(*resume, crew, context.out);
+
+  LoaderOptions options = loader_options(spec, shape);
+  options.first_batch = position;
+  options.batches = left;
+  options.memory = memory_for(spec.loader.memory, api, *crew.trainers[0]);
   Loader loader(source, *recipe, options);
   FaultFile faults(folder, run), evaluation_faults(folder, run);
   const FaultWatch watch(loader, faults, spec.loader.on_bad_sample, context.out);
   StopLoader stopper(context.stop, loader);
-  print_start(spec, source, *trainer, loader, length, context.out);
+  if (ranks.first()) print_start(spec, source, crew, loader, length, context.out);
 
   LoaderReport before = loader.report();
   warn_of_fallback(spec.loader.memory, before, context.out);
-  std::uint64_t left = length.steps;
-  for (std::uint64_t epoch = 0; epoch < length.epochs; ++epoch) {
+  RunCheckpoints keeper(spec, checkpoints, run, source, crew, length.epoch_steps, context.out);
+  if (resume) keeper.has(position);
+  bool stopped = false;
+  for (std::uint64_t epoch = resume ? resume->state.epoch : 0; epoch < length.epochs && !stopped; ++epoch, sums = {}) {
     const auto began = SteadyClock::now();
+    const double before_epoch = double(sums.result().images);  // Trained before the resume.
     const auto progress = [&](const train::Progress& p) {
       const double seconds = seconds_between(began, SteadyClock::now());
-      context.out.progress("epoch " + std::to_string(epoch + 1) + "/" + std::to_string(length.epochs) + "  " + grouped(double(p.images)) +
-                           "/" + grouped(double(source.size())) + " images  loss " + fixed(p.mean_loss, 4) + "  " +
-                           grouped(double(p.images) / std::max(seconds, 1e-9)) + " images/s");
+      const double before_part = double(sums.result().images), part = double(p.images) * shape.size;  // Of all ranks, about.
+      const double images = before_part + part;
+      context.out.progress("epoch " + std::to_string(epoch + 1) + "/" + std::to_string(length.epochs) + "  " + grouped(images) + "/" +
+                           grouped(double(source.size())) + " images  loss " + fixed((p.mean_loss * part + sums.result().loss_sum) / std::max(1.0, images), 4) + "  " +
+                           grouped((images - before_epoch) / std::max(seconds, 1e-9)) + " images/s");
     };
-    const train::EpochResult result = trainer->train_epoch(loader.stream(), context.stop, progress, left);
-    const LoaderReport after = loader.report();
+    // In parts, from checkpoint to checkpoint.
+    while (!sums.result().complete && left) {
+      const std::uint64_t steps = std::min(left, keeper.steps_to_next(position));
+      std::vector<train::EpochResult> results(crew.trainers.size());
+      crew.threads.run([&](std::size_t r) {
+        const auto shown = r == 0 && ranks.first() ? progress : std::function<void(const train::Progress&)>();
+        results[r] = crew.trainers[r]->train_epoch(loader.stream(static_cast<int>(r)), context.stop, shown, steps);
+      });
+      const train::EpochResult& part = results[0];  // Of all ranks; times are this rank's.
+      sums.add(part);
+      position += part.steps;
+      left -= part.steps;
+      if (part.steps < steps || part.complete || !left || part.stop_requested) break;
+      keeper.take(position, epoch, sums);
+    }
+    const train::EpochResult& result = sums.result();
     const bool last = epoch + 1 == length.epochs;
     // The last epoch of a run over steps ends before its mark.
-    const bool whole = result.complete || (last && result.steps == left && spec.train.steps);
-    Json record = epoch_record(result, run);
-    record["complete"] = whole;
-    record["loader"] = to_json(difference(after, before));
-    record["ranks"] = Json::array({{{"rank", 0},
-                                    {"device", trainer->device()},
-                                    {"wall_seconds", result.wall_seconds},
-                                    {"images", result.images},
-                                    {"phases", to_json(result.phases)},
-                                    {"unaccounted_seconds", result.unaccounted_seconds}}});
-    left -= std::min(left, result.steps);
-    before = after;
+    const bool whole = result.complete || (last && !left && spec.train.steps);
     const bool due = test && (last || (epoch + 1) % spec.train.evaluate_every == 0);
-    bool stopped = !whole || (context.stop.stop_requested() && (due || !last));
-    if (due && !stopped) stopped = !evaluate(spec, *test, *trainer, options.memory, evaluation_faults, context, record);
-    if (result.steps) on_epoch(record);
-    if (stopped) return false;
+    stopped = !whole || (result.stop_requested && (due || !last));
+    // Before the evaluation, which may take long and can be repeated.
+    if (stopped || keeper.due_after(epoch, position, last)) keeper.take(position, epoch, sums);
+    const LoaderReport after = loader.report();
+    Json record = epoch_record(sums, run);
+    record["complete"] = whole;
+    record["checkpoint_write_seconds"] = keeper.write_seconds();
+    record["loader"] = to_json(difference(after, before));
+    record["ranks"] = ranks_record(result);
+    before = after;
+    if (due && !stopped) {
+      stopped = !evaluate(spec, *test, crew, options.memory, evaluation_faults, context, record);
+      if (stopped) keeper.take(position, epoch, sums);
+    }
+    if (result.steps && ranks.first()) on_epoch(record);
   }
-  return true;
+  keeper.finish();
+  return !stopped;
 }
 
 }  // namespace millrace

@@ -1,11 +1,15 @@
 #pragma once
+#include <chrono>
 #include <functional>
+#include <optional>
 #include <stop_token>
 #include <string>
 
 #include "experiments/assemble.h"
 #include "experiments/host.h"
 #include "experiments/json.h"
+#include "experiments/launch.h"
+#include "experiments/ranks.h"
 #include "experiments/terminal.h"
 
 namespace millrace {
@@ -16,13 +20,19 @@ struct Context {
   Reporter& out;
   Host host;
   std::string command;  ///< As typed, for provenance.
+  std::optional<Launched> launched = {};  ///< This process is one of several ranks.
+  bool leads() const { return !launched || launched->join.rank == 0; }  ///< Who prints and writes records.
+  std::function<void(std::chrono::milliseconds)> set_patience = {};  ///< Of a stop: how long it may take from now on. May be empty.
 };
 
 /// Whether a run ends in scores at all: toys that sleep have none, and evaluate_every = 0 asks for none.
 bool evaluates(const Spec& spec);
 
 /// Errors: Error(usage) at the batch's place in the spec where the set has fewer samples.
-void check_batch(const Spec& spec, const Source& source);
+void check_batch(const Spec& spec, const Source& source, const RankShape& ranks = {});
+
+/// Steps of a whole run. Errors: as check_batch.
+std::uint64_t steps_of(const Spec& spec, const Source& source, const RankShape& ranks = {});
 
 /// Opens what a run will read, so that what is missing or broken shows before LibTorch is loaded and a record is begun.
 void open_sources(const Spec& spec, SourceShelf& sources);
@@ -33,12 +43,21 @@ std::string new_run_id(const Spec& spec);
 /// Provenance of one run: the first line of its records.
 Json run_record(const Spec& spec, const Context& context, const std::string& run, const std::string& cache_state);
 
-/// One training run: sources, recipe, trainer and loader are made, epochs run, `on_epoch` gets each epoch's record.
-/// Bad samples are listed in folder/faults.jsonl. Returns true when all epochs and the
+/// The settings of the trainer on one of these ranks (local rank `local`), or of the only one.
+train::TrainOptions rank_options(const Spec& spec, const SourceInfo& source, const RowFormat& input, const Ranks& ranks, std::size_t local,
+                                 const Host& host);
+
+struct Resume;
+
+/// One training run, as far as it happens in this process: sources, recipe and loader are made, a trainer for each of `ranks`, epochs
+/// run, `on_epoch` gets each epoch's record (of all ranks; where rank 0 is). Bad samples are listed in folder/faults.jsonl; checkpoints
+/// go to `checkpoints`/checkpoints, unless that is empty. With `resume` the run goes on from there: the same batches and, on the same
+/// ranks, weights to the bit as if it had not been broken off. Returns true when all epochs and the
 /// evaluations due are done, false after a stop.
-/// Threads: the caller becomes the trainer. Errors: those of what it assembles.
+/// Threads: the caller becomes the trainer of an only rank, and waits for several. Errors: those of what it assembles.
 bool run_training(const Spec& spec, SourceShelf& sources, const Context& context, const std::string& run, const std::string& folder,
-                  const std::function<void(const Json&)>& on_epoch);
+                  const std::function<void(const Json&)>& on_epoch, const Ranks& ranks = {}, const std::string& checkpoints = {},
+                  const Resume* resume = nullptr);
 
 /// The phases' names and values, in the order of a step.
 Json to_json(const train::Phases& phases);

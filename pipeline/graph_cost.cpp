@@ -58,4 +58,20 @@ GraphCost measure_graph_cost(double seconds) {
   return {1e6 * (wall - (busy - busy0)) / static_cast<double>(messages - messages0), static_cast<double>(images) / wall};
 }
 
+double measure_clock_cost() {
+  constexpr int kRuns = 9, kEntries = 2000;
+  StageClocks clocks(1);
+  std::array<double, kRuns> seconds{};
+  for (double& run : seconds) {
+    const auto began = SteadyClock::now();
+    for (int i = 0; i < kEntries; ++i) {
+      const auto from = SteadyClock::now();
+      clocks.add(0, Stage::augment, SteadyClock::now() - from, 1);
+    }
+    run = seconds_between(began, SteadyClock::now()) / kEntries;
+  }
+  std::nth_element(seconds.begin(), seconds.begin() + kRuns / 2, seconds.end());
+  return seconds[kRuns / 2];
+}
+
 }  // namespace millrace

@@ -1,23 +1,15 @@
 #include <oneapi/tbb/flow_graph.h>
-#include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/task_arena.h>
 
-#include <condition_variable>
-#include <thread>
 #include <tuple>
 
+#include "pipeline/workers.h"
 #include "pipeline/slot_home.h"
 
 namespace millrace {
 namespace {
 
 namespace flow = tbb::flow;
-
-/// oneTBB runs at most as many threads as the machine has cores unless a global_control of the process allows more; of
-/// several the smallest counts, hence one for all loaders.
-void allow_threads() {
-  static const tbb::global_control control(tbb::global_control::max_allowed_parallelism, kMaxThreads + 1);
-}
 
 /// A permit to work: which row it is for is decided when a body starts, from one cursor, so that the oldest open batch is
 /// always finished first, although oneTBB runs the newest task first.
@@ -46,6 +38,7 @@ class QueuedStream final : public BatchStream {
 
 /// plan -> decode -> augment -> batch, over slots that circulate. Batches are opened in one order, (step, rank), and
 /// delivered in the same; a slot that comes home early waits for its rank's turn.
+/// The graph runs on the workers and on no others: a trainer only sends its slot home.
 class GraphEngine final : public LoaderEngine {
  public:
   GraphEngine(RowWork& work, const PlanOptions& plan, const RowFormat& format)
@@ -53,33 +46,31 @@ class GraphEngine final : public LoaderEngine {
         plan_(plan),
         format_(format),
         ranks_(work.options().local_ranks),
+        threads_(work.options().workers * ranks_),
         chunks_(static_cast<int>((plan_.max_rank_rows() + static_cast<std::uint64_t>(work.chunk_rows()) - 1) /
                                  static_cast<std::uint64_t>(work.chunk_rows()))),
-        free_(static_cast<std::size_t>(ranks_)) {
+        free_(static_cast<std::size_t>(ranks_)),
+        arena_(threads_, static_cast<unsigned>(threads_)) {
     const LoaderOptions& options = work.options();
     const int rows = static_cast<int>(plan_.max_rank_rows());
     auto slots = work.make_slots(ranks_ * (options.prefetch + 2), rows);
     for (std::size_t i = 0; i < slots.size(); ++i) slots[i]->local_rank = static_cast<int>(i) % ranks_;
-    home_ = std::make_shared<LeasedSlots>(work.memory(), work.slot_bytes(rows), std::move(slots), [this](WorkSlot& slot) {
-      plan_node_->try_put(&slot);
-      graph_->release_wait(); // The batch's reservation; try_put has made the graph busy before.
-    });
+    home_ = std::make_shared<LeasedSlots>(work.memory(), work.slot_bytes(rows), std::move(slots),
+                                          [this](WorkSlot& slot) { workers_->send(&slot); });
     open_ = std::vector<std::atomic<WorkSlot*>>(home_->slots().size());
     ready_.resize(home_->slots().size());
     end_ = options.batches ? *options.batches * static_cast<std::uint64_t>(ranks_) : ~std::uint64_t{0};
     for (int r = 0; r < ranks_; ++r) streams_.push_back(std::make_unique<QueuedStream>(work_, std::size_t(options.prefetch)));
-    allow_threads();
-    thread_ = std::thread([this] { run(); });
+    if (end_ == 0) close_queues();
+    arena_.execute([this] { nodes_.emplace(*this); });
+    workers_.emplace(threads_, [this] { shift(); });
+    for (const auto& slot : home_->slots()) workers_->send(slot.get());
   }
 
   ~GraphEngine() override {
     request_stop();
-    {
-      std::unique_lock lock(mutex_); // The graph must exist before its reservations can be released.
-      built_.wait(lock, [&] { return graph_ != nullptr || ended_; });
-    }
-    for (int out = home_->detach(); out > 0; --out) graph_->release_wait(); // It waits for them, so it still exists.
-    thread_.join();
+    home_->detach();
+    workers_->dismiss();  // The last to leave a shift has seen the graph idle.
   }
 
   BatchStream& stream(int local_rank) override { return *streams_.at(static_cast<std::size_t>(local_rank)); }
@@ -97,57 +88,69 @@ class GraphEngine final : public LoaderEngine {
   std::uint64_t bytes() const override { return home_->bytes(); }
 
  private:
+  /// The graph of one loader. Several threads wait for it at once, which its context must allow.
+  struct Nodes {
+    using Plan = flow::multifunction_node<WorkSlot*, std::tuple<Ticket>>;
+    using Decode = flow::function_node<Ticket, Work>;
+    using Augment = flow::multifunction_node<Work, std::tuple<WorkSlot*>>;
+    using Batch = flow::function_node<WorkSlot*>;
+
+    explicit Nodes(GraphEngine& engine)
+        : context(tbb::task_group_context::bound, tbb::task_group_context::default_traits | tbb::task_group_context::concurrent_wait),
+          graph(context),
+          plan(graph, flow::serial,
+               [&engine](WorkSlot* slot, Plan::output_ports_type& ports) {
+                 const int tickets = engine.open_batches(slot);
+                 engine.workers_->call(tickets - 1);  // The first is this thread's.
+                 for (int i = 0; i < tickets; ++i) std::get<0>(ports).try_put(Ticket{});
+               }),
+          decode(graph, flow::unlimited,
+                 [&engine](Ticket) {
+                   engine.collect_slots();
+                   return engine.decode_next();
+                 }),
+          augment(graph, flow::unlimited,
+                  [&engine](const Work& work, Augment::output_ports_type& ports) {
+                    if (engine.augment_rows(work)) std::get<0>(ports).try_put(work.slot);
+                  }),
+          batch(graph, flow::serial, [&engine](WorkSlot* slot) {
+            engine.deliver(slot);
+            return flow::continue_msg();
+          }) {
+      flow::make_edge(flow::output_port<0>(plan), decode);
+      flow::make_edge(decode, augment);
+      flow::make_edge(flow::output_port<0>(augment), batch);
+    }
+    tbb::task_group_context context;
+    flow::graph graph;
+    Plan plan;
+    Decode decode;
+    Augment augment;
+    Batch batch;
+  };
+
   static int thread_index() { return tbb::this_task_arena::current_thread_index(); }
 
-  void run() {
+  void collect_slots() {
+    workers_->collect([this](WorkSlot* slot) { nodes_->plan.try_put(slot); });
+  }
+
+  /// What a woken thread does: the graph's work, until the graph is idle.
+  void shift() noexcept {
     try {
-      tbb::task_arena arena(work_.options().workers * ranks_, 1);
-      arena.execute([this] { run_graph(); });
-    } catch (...) { // No memory or no threads: bodies themselves never throw. What was of the graph is gone.
+      arena_.execute([this] {
+        collect_slots();
+        nodes_->graph.wait_for_all();
+      });
+    } catch (...) {  // No memory for a task: bodies themselves never throw.
       fail(std::current_exception());
-      home_->detach();
     }
-    {
-      std::lock_guard lock(mutex_);
-      ended_ = true;
-    }
-    built_.notify_all();
   }
 
-  void run_graph() {
-    flow::graph graph;
-    using PlanNode = flow::multifunction_node<WorkSlot*, std::tuple<Ticket>>;
-    using DecodeNode = flow::function_node<Ticket, Work>;
-    using AugmentNode = flow::multifunction_node<Work, std::tuple<WorkSlot*>>;
-    using BatchNode = flow::function_node<WorkSlot*>;
-    PlanNode plan(graph, flow::serial, [this](WorkSlot* slot, PlanNode::output_ports_type& ports) {
-      free_[static_cast<std::size_t>(slot->local_rank)].push_back(slot);
-      for (int tickets = open_batches(); tickets > 0; --tickets) std::get<0>(ports).try_put(Ticket{});
-    });
-    DecodeNode decode(graph, flow::unlimited, [this](Ticket) { return decode_next(); });
-    AugmentNode augment(graph, flow::unlimited, [this](const Work& work, AugmentNode::output_ports_type& ports) {
-      if (augment_rows(work)) std::get<0>(ports).try_put(work.slot);
-    });
-    BatchNode batch(graph, flow::serial, [this](WorkSlot* slot) {
-      deliver(slot);
-      return flow::continue_msg();
-    });
-    flow::make_edge(flow::output_port<0>(plan), decode);
-    flow::make_edge(decode, augment);
-    flow::make_edge(flow::output_port<0>(augment), batch);
-    {
-      std::lock_guard lock(mutex_);
-      graph_ = &graph;
-      plan_node_ = &plan;
-    }
-    built_.notify_all();
-    if (end_ == 0) close_queues();
-    for (const auto& slot : home_->slots()) plan.try_put(slot.get());
-    graph.wait_for_all(); // Until every slot is home.
-  }
-
-  /// Opens as many batches as there are free slots, strictly in order; returns how many messages they make.
-  int open_batches() {
+  /// Takes a slot that came home and opens as many batches as there are free slots, strictly in order; returns how many messages they
+  /// make.
+  int open_batches(WorkSlot* home) {
+    free_[static_cast<std::size_t>(home->local_rank)].push_back(home);
     int tickets = 0;
     while (opened_ < end_ && !work_.stop) {
       const int rank = static_cast<int>(opened_ % static_cast<std::uint64_t>(ranks_));
@@ -216,11 +219,9 @@ class GraphEngine final : public LoaderEngine {
           work_.finish(*next);
           work_.judge(*next);
           work_.clocks.add(thread_index(), Stage::batch, SteadyClock::now() - began, static_cast<std::uint64_t>(next->planned_rows));
-          if (home_->lease([&] { graph_->reserve_wait(); })) {
-            QueuedStream& stream = *streams_[static_cast<std::size_t>(next->local_rank)];
-            stream.queue.push(Batch(home_, *next, format_));
-            if (last_of_rank) stream.queue.close();
-          }
+          QueuedStream& stream = *streams_[static_cast<std::size_t>(next->local_rank)];
+          stream.queue.push(Batch(home_, *next, format_));
+          if (last_of_rank) stream.queue.close();
         } catch (...) {
           fail(std::current_exception());
         }
@@ -242,6 +243,7 @@ class GraphEngine final : public LoaderEngine {
   Plan plan_; // Used by the serial plan node only.
   const RowFormat format_;
   const int ranks_;
+  const int threads_;
   const int chunks_; // Messages a batch.
   std::shared_ptr<LeasedSlots> home_;
   std::vector<std::unique_ptr<QueuedStream>> streams_;
@@ -251,12 +253,9 @@ class GraphEngine final : public LoaderEngine {
   std::uint64_t opened_ = 0, delivered_ = 0, end_ = 0; // In (step, rank) order.
   alignas(128) std::atomic<std::uint64_t> cursor_{0};
 
-  std::mutex mutex_;
-  std::condition_variable built_;
-  bool ended_ = false;
-  flow::graph* graph_ = nullptr;
-  flow::receiver<WorkSlot*>* plan_node_ = nullptr;
-  std::thread thread_; // Runs the graph: one of the workers, never a trainer.
+  tbb::task_arena arena_;        // All of its places are the workers': no thread of oneTBB's own ever comes.
+  std::optional<Nodes> nodes_;
+  std::optional<Workers<WorkSlot*>> workers_;  // Last: its threads use everything above.
 };
 
 }  // namespace

@@ -42,7 +42,7 @@ class InlineStream final : public BatchStream {
   /// A slot that is at home, or a new one: never waits for batches that the caller itself holds.
   WorkSlot& take_slot() {
     WorkSlot* slot = nullptr;
-    home_->lease([&] {
+    home_->under_lock([&] {
       if (free_.empty()) return;
       slot = free_.back();
       free_.pop_back();

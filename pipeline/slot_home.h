@@ -8,7 +8,7 @@
 
 namespace millrace {
 
-/// Owns the slots' memory and knows which batches are leased out. Shared by the engine and by every leased batch, so that a
+/// Owns the slots' memory, and hands over what comes home while there is an engine to take it. Shared by the engine and by every leased batch, so that a
 /// batch may outlive its loader: its memory goes when the last of them does.
 /// Threads: any.
 class LeasedSlots final : public SlotHome {
@@ -21,26 +21,20 @@ class LeasedSlots final : public SlotHome {
     for (auto& slot : slots_) memory_.release(slot->images, slot_bytes_);
   }
 
-  /// Books a lease, and runs `then` under the lock. False: the engine is gone, nothing was booked.
+  /// Runs `then` while no slot can come home.
   template <class F>
-  bool lease(F&& then) {
+  void under_lock(F&& then) {
     std::lock_guard lock(mutex_);
-    if (!take_) return false;
-    ++leased_;
     then();
-    return true;
   }
   void take_back(Slot& slot) noexcept override {
     std::lock_guard lock(mutex_);
-    if (!take_) return;
-    --leased_;
-    take_(static_cast<WorkSlot&>(slot));
+    if (take_) take_(static_cast<WorkSlot&>(slot));
   }
-  /// From here on slots that come home go nowhere. Returns how many were out.
-  int detach() {
+  /// From here on slots that come home go nowhere.
+  void detach() {
     std::lock_guard lock(mutex_);
     take_ = nullptr;
-    return std::exchange(leased_, 0);
   }
   /// More slots, for an engine that makes them as they are needed.
   WorkSlot& add(std::unique_ptr<WorkSlot> slot) {
@@ -59,7 +53,6 @@ class LeasedSlots final : public SlotHome {
   mutable std::mutex mutex_;
   std::vector<std::unique_ptr<WorkSlot>> slots_;
   std::function<void(WorkSlot&)> take_;
-  int leased_ = 0;
 };
 
 }  // namespace millrace

@@ -9,12 +9,18 @@
 #include <vector>
 
 #include "pipeline/batch.h"
+#include "train/safetensors.h"
 
 // The door to training. No torch type passes through it: experiments/ loads the library behind it on first use
 // (train/load.h), so that what only loads data neither links nor starts LibTorch.
 namespace millrace::train {
 
 enum class Precision : std::uint8_t { fp32, bf16 };
+/// What ranks do about a model's buffers (BatchNorm's running statistics): rank 0's for all before each step, as torch's DDP; each
+/// its own; or each its own with the mean of all taken before an evaluation.
+enum class Buffers : std::uint8_t { broadcast, per_rank, average };
+/// What BatchNorm's statistics are taken over: a rank's rows, or the valid rows of all ranks.
+enum class Norm : std::uint8_t { bn, syncbn };
 
 /// The ranks of one run, as one of them sees them. Made by Api::local_worlds or Api::join_world, given to trainers in
 /// TrainOptions; what ranks say about runs (settings, stops, failures) goes through here, gradients through what lies behind it.
@@ -43,7 +49,9 @@ struct JoinOptions {
   std::string backend = "gloo";      ///< gloo, or nccl for a rank with a GPU of its own.
   std::string device = "cpu";        ///< As TrainOptions::device, resolved: where nccl's tensors lie.
   std::string run_id;                ///< Part of every key, so that a stray process is never counted as a rank.
-  double timeout_seconds = 60;       ///< Of a peer's silence.
+  double timeout_seconds = 60;       ///< Of a peer's silence, and for all to come.
+  std::string interface;             ///< Network interface to talk over; empty: the one that leads to the host.
+  int listen_fd = -1;                ///< Rank 0's: a socket that listens at host and port already. Taken over.
 };
 
 /// [train] of a spec, parsed.
@@ -62,6 +70,12 @@ struct TrainOptions {
   std::uint64_t seed = 0;
   double step_microseconds = 1000;   ///< Of the sleep model.
   std::shared_ptr<World> world;      ///< Null: the only rank.
+  double bucket_mb = 25;             ///< MiB of gradients that are reduced at once; 0: each parameter's by itself.
+  int accumulate = 1;                ///< Batches whose gradients are added up before they are reduced and a step is taken.
+  Buffers buffers = Buffers::broadcast;
+  Norm norm = Norm::bn;
+  int replicas = 1;                  ///< Above 1: data parallel in one process (`dp`): copies that share each batch of this trainer.
+  bool stop_at_nonfinite = true;     ///< A loss that is not finite ends the run (where it is seen each step: on the CPU, and among ranks).
 };
 
 /// Measured parts of a trainer's wall time, in seconds; on CUDA forward, backward and optimizer come from events.
@@ -72,6 +86,17 @@ struct Phases {
   Phases& operator+=(const Phases& o);
 };
 
+/// One rank's part in an epoch.
+struct RankResult {
+  int rank = 0;
+  std::string device;
+  std::uint64_t images = 0;
+  double wall_seconds = 0, unaccounted_seconds = 0;
+  Phases phases;
+  double reduce_hidden_seconds = 0;  ///< Of all-reduce beside backward; `phases.reduce` is what could not be hidden.
+};
+
+/// Of all ranks, and the same on each, but for times, which are this rank's.
 struct EpochResult {
   std::uint32_t epoch = 0;
   bool complete = false;             ///< False: stopped before the end-of-epoch mark.
@@ -80,11 +105,17 @@ struct EpochResult {
   Phases phases;
   double unaccounted_seconds = 0;    ///< wall - phases.sum().
   double loss = 0;                   ///< Mean over all rows of the epoch.
+  double loss_sum = 0;               ///< Before it is divided: sums of parts of an epoch add up to the whole's, to the bit.
   std::uint64_t digest = 0;          ///< Digest::Of::ids of what was trained on.
   double weights_norm = 0;           ///< L2 over all weights, in double.
+  double reduce_hidden_seconds = 0;
+  bool stop_requested = false;       ///< On any rank, when the epoch ended: all of them go on or stop by this.
+  std::vector<RankResult> ranks;     ///< By rank.
 };
 
+/// Of all ranks, and the same on each; each scored its own rows.
 struct Evaluation {
+  bool stop_requested = false;       ///< On any rank: rows are missing.
   double seconds = 0, loss = 0, accuracy = 0;
   std::uint64_t scored = 0, correct = 0;
   std::vector<std::uint64_t> class_count, class_correct;
@@ -94,11 +125,36 @@ struct StepBenchmark {
   std::uint64_t steps = 0;
   double seconds = 0, step_seconds = 0, images_per_second = 0; ///< step_seconds: median.
   Phases phases;
+  double reduce_hidden_seconds = 0;
+};
+
+/// Memory that grows and is used again; page-locked where that makes copies from a GPU faster. Moves, and does not copy.
+class StateMemory {
+ public:
+  StateMemory() = default;
+  StateMemory(StateMemory&& other) noexcept { *this = std::move(other); }
+  StateMemory& operator=(StateMemory&& other) noexcept;
+  ~StateMemory();
+  std::byte* reserve(std::size_t bytes, SlotMemory& from);  ///< At least `bytes`; growing loses the contents.
+
+ private:
+  SlotMemory* from_ = nullptr;
+  std::byte* data_ = nullptr;
+  std::size_t bytes_ = 0;
 };
 
 struct Progress {
   std::uint64_t images = 0;          ///< Of this epoch, so far.
   double mean_loss = 0;
+};
+
+/// What a trainer holds at a step boundary, in host memory; the views point into `memory`, which grows and is used again.
+/// Names are torch's: "conv1.weight"; "conv1.weight.momentum_buffer", "conv1.weight.exp_avg", and "step" (updates so far).
+struct TrainerState {
+  std::vector<TensorView> weights;   ///< named_parameters() and named_buffers() of the model.
+  std::vector<TensorView> optimizer;
+  std::vector<TensorView> own;       ///< Of a rank among several: what it has apart from the others (named_buffers()).
+  StateMemory memory;
 };
 
 /// One rank: owns a device, a model and an optimiser.
@@ -115,6 +171,11 @@ class Trainer {
                                   std::uint64_t max_steps = ~std::uint64_t{0}) = 0;
   /// Scores every row of the stream once, in evaluation mode.
   virtual Evaluation evaluate(BatchStream& stream, std::stop_token stop) = 0;
+  /// Copies the state into host memory: between calls of train_epoch, whenever. `own_only`: of a rank whose weights equal another's.
+  virtual void save(TrainerState& into, bool own_only = false) = 0;
+  /// Goes on from a state that `save` gave: the next steps are those that would have followed, to the bit (on the same kind of device).
+  /// Errors: Error(data) that names the first tensor that is missing, unknown or of another type or shape; nothing is changed then.
+  virtual void load(const TrainerState& from) = 0;
   /// Steps on resident batches for at least `seconds` after a warm-up: compute alone (leg C).
   virtual StepBenchmark bench_step(std::span<Batch> resident, double seconds, std::stop_token stop) = 0;
 };
@@ -129,7 +190,8 @@ struct Api {
   std::unique_ptr<Trainer> (*make_trainer)(const TrainOptions&);
   SlotMemory& (*page_locked_memory)();       ///< Falls back to pageable memory without a GPU, and its name() says so.
   Versions (*versions)();
-  std::vector<std::shared_ptr<World>> (*local_worlds)(int size); ///< Of the ranks of one process, for one thread each.
+  /// Of the ranks of one process, for one thread each. A rank that lets go of its World has left: waiting for it is an error.
+  std::vector<std::shared_ptr<World>> (*local_worlds)(int size, double timeout_seconds);
   std::shared_ptr<World> (*join_world)(const JoinOptions&);      ///< Of ranks in processes; waits until all are there.
 };
 

@@ -16,6 +16,9 @@ class Collective : public World {
   virtual bool on_gpu() const = 0;
   virtual void all_reduce_sum(at::Tensor values) = 0;       ///< In place; the same bits on every rank.
   virtual void broadcast(at::Tensor values, int root) = 0;  ///< In place.
+  /// A second way between the same ranks, with an order of calls and a caller of its own: for sums within forward and backward
+  /// (SyncBN) while gradients travel on the first. Null: there is none, and gradients are reduced after backward where it is needed.
+  virtual std::shared_ptr<Collective> second() { return nullptr; }
 };
 
 }  // namespace millrace::train

@@ -8,8 +8,7 @@ void CudaMeter::start() {
   last_ = SteadyClock::now();
   stream_.synchronize();
   for (Step& step : ring_)
-    for (c10::cuda::CUDAEvent& event : step.events)
-      if (!event.isCreated()) event = c10::cuda::CUDAEvent(cudaEventDefault); // Default: with timing.
+    if (step.events.empty()) step.events.emplace_back(cudaEventDefault); // Default: with timing.
   pending_.clear();
   phases_ = {};
   begun_ = settled_ = 0;
@@ -39,7 +38,10 @@ void CudaMeter::step_begins() {
 
 void CudaMeter::device(Phase phase) {
   Step& step = ring_[(begun_ - 1) % kRing];
-  TORCH_CHECK(step.marks < kMarks, "a step has at most ", kMarks, " phases");
+  if (step.marks == step.phases.size()) {
+    step.phases.push_back(phase);
+    step.events.emplace_back(cudaEventDefault);
+  }
   step.phases[step.marks] = phase;
   record(step.events[++step.marks]);
   last_ = SteadyClock::now();

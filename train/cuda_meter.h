@@ -23,10 +23,9 @@ class CudaMeter final : public Meter {
 
  private:
   static constexpr std::size_t kRing = 4, kLag = 2; // The end of the step before the one being read must still be there.
-  static constexpr std::size_t kMarks = 7;
   struct Step {
-    std::array<c10::cuda::CUDAEvent, kMarks + 1> events; ///< Its beginning, then the end of each phase.
-    std::array<Phase, kMarks> phases{};
+    std::vector<c10::cuda::CUDAEvent> events; ///< Its beginning, then the end of each phase; as many as a step ever had.
+    std::vector<Phase> phases;
     std::size_t marks = 0;
     std::vector<Stretch> before; ///< What the thread did since the step before.
   };

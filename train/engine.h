@@ -6,13 +6,15 @@
 
 #include "train/api.h"
 #include "train/meter.h"
+#include "train/tally.h"
 
 namespace millrace::train {
 
 /// What one step is, and where: the trainer's loop (trainer.cpp) drives it and knows no more of it than this.
-/// Batches go in by `upload` and are used in that order by `step` or `score`.
+/// Batches go in by `upload` and are used in that order by `compute` or `score`. A step is one `compute` or several, then `conclude`.
+/// Where there are several ranks, all make the same calls of begin, conclude and step_on.
 /// Threads: the trainer's; `enter` first on each call from outside.
-/// Errors:  Error(device).
+/// Errors:  Error(device), Error(communication).
 class Engine {
  public:
   virtual ~Engine() = default;
@@ -27,39 +29,63 @@ class Engine {
   virtual void settle_uploads() = 0;            ///< Waits for copies under way, so that their slots are home.
 
   virtual void begin(bool training) = 0;        ///< Chooses the mode and clears loss and counts.
-  virtual void step() = 0;                      ///< Trains on the batch uploaded first.
+  /// Forward and backward on the batch uploaded first, adding to the gradients; `last`: of this step.
+  virtual void compute(bool last) = 0;
+  /// The same on no rows, where other ranks wait for this one within forward (SyncBN); otherwise nothing.
+  virtual void compute_nothing(bool last) = 0;
+  virtual bool waits_in_forward() const = 0;
+  /// Adds up gradients and tallies over the ranks and, if nothing speaks against it (Tally::steps), updates the weights.
+  virtual Tally conclude(Tally mine) = 0;
+  virtual bool was_nonfinite() const = 0;       ///< Whether this rank's part of the concluded step was.
+  virtual double take_reduce_hidden_seconds() = 0;
   virtual void score() = 0;                     ///< Adds up its loss and the rows of each class that are right.
   virtual double glance_at_loss() = 0;          ///< The sum over rows at about the last glance; waits for nothing.
   virtual double loss() = 0;                    ///< The sum over rows.
   virtual std::vector<std::uint64_t> class_correct() = 0;
   virtual double weights_norm() = 0;
 
+  virtual void save(TrainerState& into, bool own_only) = 0;
+  virtual void load(const TrainerState& from) = 0;
+
   virtual void hold(std::span<Batch> resident) = 0; ///< Batches for step_on, on the device until `hold({})`.
-  virtual void step_on(std::size_t index) = 0;
+  virtual Tally step_on(std::size_t index, bool stop) = 0;
 };
 
 std::unique_ptr<Engine> make_torch_engine(const TrainOptions& options);
 std::unique_ptr<Engine> make_sleep_engine(const TrainOptions& options);
 
-/// The one loop over any engine.
+/// The one loop over any engine, for one rank or for each of several.
 class EngineTrainer final : public Trainer {
  public:
-  EngineTrainer(std::unique_ptr<Engine> engine, int classes) : engine_(std::move(engine)), classes_(classes) {}
+  EngineTrainer(std::unique_ptr<Engine> engine, const TrainOptions& options);
   std::uint64_t parameters() const override { return engine_->parameters(); }
   std::string device() const override { return engine_->device(); }
   EpochResult train_epoch(BatchStream& stream, std::stop_token stop, const std::function<void(const Progress&)>& on_progress,
                           std::uint64_t max_steps) override;
   Evaluation evaluate(BatchStream& stream, std::stop_token stop) override;
+  void save(TrainerState& into, bool own_only) override { engine_->enter(), engine_->save(into, own_only); }
+  void load(const TrainerState& from) override { engine_->enter(), engine_->load(from); }
   StepBenchmark bench_step(std::span<Batch> resident, double seconds, std::stop_token stop) override;
   Engine& engine() const { return *engine_; }
 
  private:
   struct Taken;
+  struct Epoch;
   Taken describe(const Batch& batch) const;
   bool take(BatchStream& stream, bool wait, Taken& into);
+  void gather_batches(Epoch& epoch, Tally& mine);
+  void end_where_needed(const Epoch& epoch, const Tally& all);
+  void exchange(EpochResult& result) const;
+  void add_up(Evaluation& result) const;
+  bool alone() const { return !world_; }
+  /// Runs `work`; an error of this rank alone ends the others' waiting too.
+  template <class Work>
+  auto together(Work&& work);
 
   std::unique_ptr<Engine> engine_;
-  const int classes_;
+  const int classes_, accumulate_;
+  const bool stop_at_nonfinite_;
+  const std::shared_ptr<World> world_; ///< Null: the only rank.
 };
 
 }  // namespace millrace::train

@@ -10,6 +10,9 @@ namespace millrace::train {
 /// Errors: Error(internal) for a trainer that was not made by this library.
 std::vector<float> weights_of(const Trainer& trainer);
 
+/// The model's float buffers (running statistics), in torch's order of buffers().
+std::vector<float> buffers_of(const Trainer& trainer);
+
 /// Gradients of the loss summed over the rows of `batch`, in the same order. Changes no weights.
 std::vector<float> gradients_of(Trainer& trainer, Batch batch);
 

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "pipeline/error.h"
+#include "train/batch_norm.h"
 #include "train/relu_pool.h"
 
 namespace millrace::train {
@@ -57,6 +58,21 @@ class LeNet final : public Net {
   torch::nn::Linear fc1_, fc2_, fc3_;
 };
 
+/// The smallest net with BatchNorm: conv 3x3 to 8 without bias, BatchNorm, ReLU and pooling, Linear.
+class ToyNorm final : public Net {
+ public:
+  explicit ToyNorm(const TrainOptions& options)
+      : conv_(register_module("conv", torch::nn::Conv2d(torch::nn::Conv2dOptions(options.input.channels, 8, 3).padding(1).bias(false)))),
+        norm_(register_module("norm", BatchNorm(8))),
+        scores_(register_module("scores", torch::nn::Linear(8 * (options.input.height / 2) * (options.input.width / 2), options.classes))) {}
+  at::Tensor forward(at::Tensor x) override { return scores_(relu_pool2x2(norm_(conv_(x))).flatten(1)); }
+
+ private:
+  torch::nn::Conv2d conv_;
+  BatchNorm norm_;
+  torch::nn::Linear scores_;
+};
+
 template <class Model>
 std::shared_ptr<Net> make(const TrainOptions& options) {
   return std::make_shared<Model>(options);
@@ -67,7 +83,7 @@ struct Entry {
   std::string_view name;
   std::shared_ptr<Net> (*make)(const TrainOptions&);
 };
-constexpr std::array kModels{Entry{"toy", make<Toy>}, Entry{"lenet", make<LeNet>}};
+constexpr std::array kModels{Entry{"toy", make<Toy>}, Entry{"toy-norm", make<ToyNorm>}, Entry{"lenet", make<LeNet>}};
 
 }  // namespace
 

@@ -14,25 +14,46 @@ struct Bucket {
 
 /// A model's weights and gradients, each in one flat buffer in reverse order of parameters(), which is about the order in
 /// which backward finishes them. Every parameter and its grad are views, set once: fixed addresses, no copies, one zero_() and
-/// one optimiser kernel a step, and a bucket of gradients is a range. Tensors start at 64 bytes; the gaps stay zero.
+/// one optimiser kernel a step, and a bucket of gradients is a range. Tensors start at 64 bytes; the gaps stay zero. Behind the
+/// last gradient lie kTail floats more, for what ranks add up together with the last bucket.
 /// Owns:    the buffers, which the parameters given share.
 class FlatParameters {
  public:
   /// Moves the parameters to `where`; they keep their values and stay leaves.
+  /// Bucket sizes of 0: a bucket for each parameter.
   FlatParameters(std::vector<at::Tensor> parameters, at::Device where, std::int64_t first_bucket_bytes = 1 << 20,
                  std::int64_t bucket_bytes = 25 << 20);
+  static constexpr std::int64_t kTail = 16;
 
   const std::vector<at::Tensor>& parameters() const { return parameters_; }
   at::Tensor weights() const { return weights_; }
   at::Tensor gradients() const { return gradients_; }
   const std::vector<Bucket>& buckets() const { return buckets_; }
+  at::Tensor gradients_of(std::size_t bucket) const { return with_tail_.narrow(0, buckets_[bucket].offset, buckets_[bucket].elements); }
+  at::Tensor tail() const { return with_tail_.narrow(0, gradients_.numel(), kTail); }
+  at::Tensor gradients_and_tail(std::size_t last_bucket) const {
+    return with_tail_.narrow(0, buckets_[last_bucket].offset, buckets_[last_bucket].elements + kTail);
+  }
+  std::int64_t offset(std::size_t parameter) const { return offsets_[parameter]; } ///< Elements before it in the flat buffers.
   std::uint64_t count() const; ///< Of weights, without gaps.
   double norm() const;         ///< L2 of all weights, summed in double. Waits for the device.
 
  private:
   std::vector<at::Tensor> parameters_;
-  at::Tensor weights_, gradients_;
+  at::Tensor weights_, with_tail_, gradients_;
   std::vector<Bucket> buckets_;
+  std::vector<std::int64_t> offsets_;
+};
+
+/// A model's float buffers (BatchNorm's running statistics) in one flat tensor, of which the buffers become views: one copy or sum
+/// serves all. Integer buffers only move to `where`.
+class FlatBuffers {
+ public:
+  FlatBuffers(std::vector<at::Tensor> buffers, at::Device where);
+  const at::Tensor& flat() const { return flat_; } ///< Undefined: there are none.
+
+ private:
+  at::Tensor flat_;
 };
 
 /// SGD (momentum, Nesterov), Adam and AdamW with torch.optim's definitions, by ATen's fused kernels.
@@ -42,6 +63,10 @@ class Optimizer {
   Optimizer(const TrainOptions& options, const FlatParameters& parameters);
   /// One update. Gradients are sums over rows; the kernels divide them by `rows` (as the scaler of mixed precision does).
   void step(double rows);
+  /// What it remembers from step to step, under torch's names: flat, as the weights are.
+  std::vector<std::pair<const char*, at::Tensor>> memories() const;
+  std::int64_t taken() const { return taken_; }  ///< Updates so far.
+  void set_taken(std::int64_t updates);
   /// Ready for the next backward.
   void zero_gradients() { gradients_[0].zero_(); }
 
@@ -49,7 +74,7 @@ class Optimizer {
   enum class Kind : std::uint8_t { sgd, adam, adamw };
   Kind kind_;
   TrainOptions options_;
-  bool first_ = true;
+  std::int64_t taken_ = 0;
   double rows_ = 0;
   at::Tensor divisor_; ///< `rows_` where the kernels want it; written only when it changes.
   std::vector<at::Tensor> weights_, gradients_, momenta_, exp_avgs_, exp_avg_sqs_, steps_; // Lists of one tensor, or empty.

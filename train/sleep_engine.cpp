@@ -26,7 +26,8 @@ void wait_until(SteadyClock::time_point end) {
 class SleepEngine final : public Engine {
  public:
   explicit SleepEngine(const TrainOptions& options)
-      : step_(std::chrono::duration_cast<SteadyClock::duration>(std::chrono::duration<double, std::micro>(options.step_microseconds))) {
+      : world_(options.world && options.world->size() > 1 ? options.world : nullptr),
+        step_(std::chrono::duration_cast<SteadyClock::duration>(std::chrono::duration<double, std::micro>(options.step_microseconds))) {
     if (!(options.step_microseconds >= 0 && options.step_microseconds <= 1e9))
       throw Error(ErrorKind::usage, "train.step_microseconds = " + std::to_string(options.step_microseconds) + " is out of range",
                   "0 to 1e9");
@@ -42,21 +43,40 @@ class SleepEngine final : public Engine {
   void settle_uploads() override {}
 
   void begin(bool) override {}
-  void step() override {
+  void compute(bool) override {
     wait_until(SteadyClock::now() + step_);
     batch_.reset(); // As on the CPU: a slot comes home at the end of its step.
     meter_.device(Phase::forward);
   }
-  void score() override { step(); }
+  void compute_nothing(bool) override {}
+  bool waits_in_forward() const override { return false; }
+  Tally conclude(Tally mine) override {
+    if (!world_) return mine;
+    mine = sum_over_ranks(*world_, mine);
+    meter_.device(Phase::reduce);
+    return mine;
+  }
+  bool was_nonfinite() const override { return false; }
+  double take_reduce_hidden_seconds() override { return 0; }
+  void score() override { compute(true); }
   double glance_at_loss() override { return 0; }
   double loss() override { return 0; }
   std::vector<std::uint64_t> class_correct() override { return {}; }
   double weights_norm() override { return 0; }
 
+  void save(TrainerState& into, bool) override { into.weights.clear(), into.optimizer.clear(), into.own.clear(); }
+  void load(const TrainerState& from) override {
+    if (!from.weights.empty()) throw Error(ErrorKind::data, "tensor " + from.weights[0].name + ": the sleep model has none");
+  }
+
   void hold(std::span<Batch>) override {}
-  void step_on(std::size_t) override { step(); }
+  Tally step_on(std::size_t, bool stop) override {
+    compute(true);
+    return conclude({.rows = 1, .stop = double(stop)});
+  }
 
  private:
+  const std::shared_ptr<World> world_; ///< Null: the only rank.
   const SteadyClock::duration step_;
   HostMeter meter_;
   std::optional<Batch> batch_;

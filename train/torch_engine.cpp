@@ -1,14 +1,20 @@
 // A step with LibTorch: forward, backward, optimiser, on the device that the options name.
+#include <c10/core/AutogradState.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <cmath>
 #include <optional>
 
 #include "pipeline/error.h"
+#include "train/batch_norm.h"
 #include "train/device.h"
 #include "train/engine.h"
+#include "train/gradient_sync.h"
 #include "train/inspect.h"
 #include "train/net.h"
 #include "train/optimizer.h"
+#include "train/replicas.h"
+#include "train/state.h"
 
 namespace millrace::train {
 namespace {
@@ -50,7 +56,8 @@ class Autocast {
 std::unique_ptr<Device> make_device(const TrainOptions& options) {
   const std::string& name = options.device;
   if (name == "cpu" || (name == "auto" && cuda_devices() == 0)) return make_cpu_device(options);
-  if (name == "cuda" || name == "auto") return make_cuda_device(options, 0);
+  // Ranks of one process take the GPUs in turn; a rank that is a process says which is its.
+  if (name == "cuda" || name == "auto") return make_cuda_device(options, options.world ? options.world->rank() % std::max(1, cuda_devices()) : 0);
   if (name.starts_with("cuda:") && name.size() > 5 && name.size() < 8 && name.find_first_not_of("0123456789", 5) == std::string::npos)
     return make_cuda_device(options, std::stoi(name.substr(5)));
   throw Error(ErrorKind::usage, "train.device: unknown device '" + name + "'", "auto, cpu, cuda or cuda:N");
@@ -62,9 +69,20 @@ class TorchEngine final : public Engine {
       : options_(options),
         device_(entered(make_device(options))),
         net_(make_net(options)),
-        weights_(net_->parameters(), device_->where()),
-        optimizer_(options, weights_) {
-    for (at::Tensor& buffer : net_->buffers()) buffer.set_data(buffer.to(device_->where()));
+        weights_(net_->parameters(), device_->where(), first_bucket_bytes(options), bucket_bytes(options)),
+        optimizer_(options, weights_),
+        buffers_(net_->buffers(), device_->where()) {
+    if (options.replicas > 1) replicas_.emplace(options, *net_, weights_, buffers_, device_->where());
+    if (!options.world || options.world->size() < 2) return;
+    ranks_ = std::dynamic_pointer_cast<Collective>(options.world);
+    if (!ranks_) throw Error(ErrorKind::internal, "these ranks were made elsewhere");
+    const bool sums_in_forward = options.norm == Norm::syncbn && synchronise_norms(*net_, ranks_);
+    // Without a second way, sums within backward and sums of gradients must not overtake one another.
+    sync_.emplace(ranks_, weights_, /*overlap=*/!sums_in_forward || ranks_->second());
+    computes_nothing_ = sums_in_forward;
+    at::NoGradGuard no_grad;
+    staging_.broadcast(*ranks_, weights_.weights(), 0);
+    broadcast_buffers(); // From here on after each step, which is before the next forward.
   }
 
   std::uint64_t parameters() const override { return weights_.count(); }
@@ -72,6 +90,8 @@ class TorchEngine final : public Engine {
   Meter& meter() override { return device_->meter(); }
   void enter() override {
     translated([&] { device_->enter(); });
+    // Backward in this thread on a GPU too: local ranks that share it would share autograd's thread, and wait for one another in it.
+    if (ranks_) c10::AutogradState::get_tls_state().set_multithreading_enabled(false);
   }
   void synchronize() override {
     translated([&] { device_->synchronize(); });
@@ -91,14 +111,50 @@ class TorchEngine final : public Engine {
       net_->train(training);
       device_->reset_loss();
       correct_ = at::zeros({options_.classes}, at::TensorOptions().dtype(at::kLong).device(device_->where()));
+      if (!training && ranks_ && options_.buffers == Buffers::average) average_buffers();
     });
   }
-  void step() override {
+  void compute(bool last) override {
     translated([&] {
-      meter().step_begins();
-      train_on(device_->receive(), [&] { device_->release(); });
+      begin_compute();
+      train_on(device_->receive(), last, [&] { device_->release(); });
     });
   }
+  void compute_nothing(bool last) override {
+    if (!computes_nothing_) return;
+    translated([&] {
+      begin_compute();
+      train_on(no_rows(), last, [] {});
+    });
+  }
+  bool waits_in_forward() const override { return computes_nothing_; }
+  Tally conclude(Tally mine) override {
+    return translated([&] {
+      Meter& books = meter();
+      begin_compute();
+      computed_ = false;
+      if (std::exchange(bad_, false)) mine.nonfinite = 1;
+      was_nonfinite_ = mine.nonfinite > 0;
+      was_nonfinite_on_device_ = std::exchange(bad_on_device_, {});
+      if (sync_) {
+        if (!std::exchange(expecting_, false)) sync_->expect();
+        mine = sync_->finish(mine, was_nonfinite_on_device_);
+        books.device(Phase::reduce);
+      }
+      if (!options_.stop_at_nonfinite) mine.nonfinite = 0;
+      if (mine.steps()) optimizer_.step(mine.rows);
+      optimizer_.zero_gradients();
+      books.device(Phase::optimizer);
+      if (ranks_ && mine.steps() && options_.buffers == Buffers::broadcast && !computes_nothing_ && buffers_.flat().defined()) {
+        broadcast_buffers();
+        books.device(Phase::reduce);
+      }
+      books.step_ends();
+      return mine;
+    });
+  }
+  bool was_nonfinite() const override { return was_nonfinite_on_device_.defined() ? was_nonfinite_on_device_.item<float>() > 0 : was_nonfinite_; }
+  double take_reduce_hidden_seconds() override { return sync_ ? sync_->take_hidden_seconds() : 0; }
   void score() override {
     translated([&] {
       at::NoGradGuard no_grad;
@@ -126,21 +182,35 @@ class TorchEngine final : public Engine {
     return translated([&] { return weights_.norm(); });
   }
 
+  void save(TrainerState& into, bool own_only) override {
+    translated([&] { save_state(into, *net_, weights_, optimizer_, {own_only, options_.world && options_.world->size() > 1}); });
+  }
+  void load(const TrainerState& from) override {
+    translated([&] { load_state(from, *net_, weights_, optimizer_); });
+  }
+
   void hold(std::span<Batch> resident) override {
     translated([&] {
       held_.clear();
       for (const Batch& batch : resident) held_.push_back(device_->resident(batch));
     });
   }
-  void step_on(std::size_t index) override {
+  Tally step_on(std::size_t index, bool stop) override {
     translated([&] {
-      meter().step_begins();
-      train_on(held_[index], [] {});
+      begin_compute();
+      train_on(held_[index], /*last=*/true, [] {});
     });
+    return conclude({.rows = static_cast<double>(held_[index].labels.size(0)), .stop = double(stop)});
   }
 
   // For train/inspect.h.
   std::vector<float> weights() const { return values_of([](const at::Tensor& p) { return p; }); }
+  std::vector<float> buffers() const {
+    std::vector<float> values;
+    for (const at::Tensor& buffer : net_->buffers())
+      if (buffer.scalar_type() == at::kFloat) append(values, buffer);
+    return values;
+  }
   std::vector<float> gradients(Batch batch) {
     enter();
     return translated([&] {
@@ -179,35 +249,86 @@ class TorchEngine final : public Engine {
     return at::cross_entropy_loss(scores, labels, /*weight=*/{}, at::Reduction::Sum);
   }
 
+  static std::int64_t bucket_bytes(const TrainOptions& o) { return static_cast<std::int64_t>(o.bucket_mb * (1 << 20)); }
+  static std::int64_t first_bucket_bytes(const TrainOptions& o) { return std::min<std::int64_t>(1 << 20, bucket_bytes(o)); }
+
+  void begin_compute() {
+    if (!computed_) meter().step_begins();
+    computed_ = true;
+  }
+  Input no_rows() const {
+    const RowFormat& f = options_.input;
+    return {at::zeros({0, f.channels, f.height, f.width}, at::TensorOptions().device(device_->where())),
+            at::zeros({0}, at::TensorOptions().dtype(at::kLong).device(device_->where()))};
+  }
+
+  /// On the CPU the loss is at hand; on a GPU only what goes to the other ranks anyway is looked at.
+  void look_at(const at::Tensor& loss) {
+    if (loss.is_cpu()) {
+      bad_ = bad_ || !std::isfinite(*loss.const_data_ptr<float>());
+    } else if (sync_) {
+      const at::Tensor bad = at::isfinite(loss).logical_not().to(at::kFloat);
+      bad_on_device_ = bad_on_device_.defined() ? bad_on_device_ + bad : bad;
+    }
+  }
+
   template <class Done>
-  void train_on(const Input& input, Done&& done) {
+  void train_on(const Input& input, bool last, Done&& done) {
     Meter& books = meter();
     books.device(Phase::upload);
+    if (replicas_) {
+      replicas_->scatter(input.images);
+      books.device(Phase::upload);
+      replicas_->copy_weights();
+      books.device(Phase::reduce);
+    }
+    const auto forward = [this](Net& net, const at::Tensor& images) {
+      Autocast autocast(options_.precision == Precision::bf16, images.device().type());
+      return net.forward(images);
+    };
+    const at::Tensor scores = replicas_ ? replicas_->gather(forward) : at::Tensor();
     at::Tensor loss;
     {
       Autocast autocast(options_.precision == Precision::bf16, device_->where().type());
-      loss = loss_of(net_->forward(input.images), input.labels);
+      loss = loss_of(replicas_ ? scores : net_->forward(input.images), input.labels);
     }
     device_->add_loss(loss.detach());
+    look_at(loss.detach());
     books.device(Phase::forward);
+    if (last && sync_) {
+      sync_->expect();
+      expecting_ = true;
+    }
     torch::autograd::backward({loss}, {});
+    if (replicas_) replicas_->backward(scores.grad());
     loss.reset(); // Frees the graph, which is part of backward's work and may hold the input.
     done();
     books.device(Phase::backward);
-    optimizer_.step(static_cast<double>(input.labels.size(0)));
-    optimizer_.zero_gradients();
-    books.device(Phase::optimizer);
-    books.step_ends();
+    if (!replicas_) return;
+    replicas_->add_up();
+    books.device(Phase::reduce);
   }
 
+  void broadcast_buffers() {
+    at::NoGradGuard no_grad;
+    if (buffers_.flat().defined()) staging_.broadcast(*ranks_, buffers_.flat(), 0);
+  }
+  void average_buffers() {
+    at::NoGradGuard no_grad;
+    if (!buffers_.flat().defined()) return;
+    staging_.all_reduce_sum(*ranks_, buffers_.flat());
+    buffers_.flat().div_(ranks_->size());
+  }
+
+  static void append(std::vector<float>& values, const at::Tensor& more) {
+    const at::Tensor tensor = more.detach().cpu().contiguous();
+    const auto* first = tensor.const_data_ptr<float>();
+    values.insert(values.end(), first, first + tensor.numel());
+  }
   template <class Pick>
   std::vector<float> values_of(Pick&& pick) const {
     std::vector<float> values;
-    for (const at::Tensor& parameter : weights_.parameters()) {
-      const at::Tensor tensor = pick(parameter).detach().cpu().contiguous();
-      const auto* first = tensor.template const_data_ptr<float>();
-      values.insert(values.end(), first, first + tensor.numel());
-    }
+    for (const at::Tensor& parameter : weights_.parameters()) append(values, pick(parameter));
     return values;
   }
 
@@ -216,6 +337,15 @@ class TorchEngine final : public Engine {
   std::shared_ptr<Net> net_;
   FlatParameters weights_;
   Optimizer optimizer_;
+  FlatBuffers buffers_;
+  std::shared_ptr<Collective> ranks_; ///< Null: the only rank.
+  std::optional<GradientSync> sync_;
+  std::optional<Replicas> replicas_;  ///< The dp mode.
+  Staging staging_;
+  bool computes_nothing_ = false;     ///< SyncBN: other ranks wait for this one within forward.
+  bool computed_ = false, expecting_ = false; ///< In this step.
+  bool bad_ = false, was_nonfinite_ = false; ///< A loss of this step, and of the one concluded last.
+  at::Tensor bad_on_device_, was_nonfinite_on_device_;
   at::Tensor correct_;
   std::vector<Input> held_;
 };
@@ -235,6 +365,11 @@ std::unique_ptr<Engine> make_torch_engine(const TrainOptions& options) {
 std::vector<float> weights_of(const Trainer& trainer) {
   const TorchEngine* engine = torch_engine(trainer);
   return engine ? engine->weights() : std::vector<float>{};
+}
+
+std::vector<float> buffers_of(const Trainer& trainer) {
+  const TorchEngine* engine = torch_engine(trainer);
+  return engine ? engine->buffers() : std::vector<float>{};
 }
 
 std::vector<float> gradients_of(Trainer& trainer, Batch batch) {

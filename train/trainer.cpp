@@ -1,5 +1,8 @@
-// The trainer's loop: take a batch, step, take the next one while the device still works. Every stretch of time is booked.
+// The trainer's loop: take a batch, step, take the next one while the device still works. Every stretch of time is booked, and
+// where there are several ranks each step ends with what all of them say: stop, failure, a loss that is not finite.
 #include <algorithm>
+#include <bit>
+#include <cstring>
 #include <optional>
 
 #include "pipeline/digest.h"
@@ -7,17 +10,6 @@
 #include "train/engine.h"
 
 namespace millrace::train {
-
-Phases& Phases::operator+=(const Phases& o) {
-  wait += o.wait;
-  upload += o.upload;
-  forward += o.forward;
-  backward += o.backward;
-  reduce += o.reduce;
-  optimizer += o.optimizer;
-  other += o.other;
-  return *this;
-}
 
 /// What the loop must remember of a batch that it handed to the engine.
 struct EngineTrainer::Taken {
@@ -61,120 +53,334 @@ bool EngineTrainer::take(BatchStream& stream, bool wait, Taken& into) {
   return true;
 }
 
+/// Where an epoch stands, and the step that is under way.
+struct EngineTrainer::Epoch {
+  BatchStream& stream;
+  const std::stop_token& stop;
+  const std::uint64_t max_steps;
+  EpochResult result;
+  Digest digest{Digest::Of::ids};
+  Taken next;                  ///< The batch taken ahead, where `ahead`.
+  bool ahead = false;          ///< A batch beyond the one in use is taken only if it will be trained on, unless stopped.
+  std::uint64_t step_batches = 0, step_images = 0;
+  Digest step_digest{Digest::Of::ids};
+  std::exception_ptr failure;  ///< Of this rank, until all know of it.
+  Phase doing = Phase::wait;
+
+  /// Of the batch that lies `beyond` those which this step has used.
+  std::string place(std::uint64_t beyond) const {
+    return "epoch " + std::to_string(result.epoch + 1) + ", step " + std::to_string(std::max(result.steps + 1, result.steps + step_batches + beyond));
+  }
+};
+
+namespace {
+
+const char* name_of(Phase phase) {
+  switch (phase) {
+    case Phase::wait: return "waiting for a batch";
+    case Phase::reduce: return "reduce";
+    default: return "forward or backward";
+  }
+}
+
+/// What one rank tells the others of its failure: the kind of its Error, and the line. Empty: it has none.
+std::string words_of(const std::exception_ptr& failure, const std::string& where) {
+  if (!failure) return {};
+  try {
+    std::rethrow_exception(failure);
+  } catch (const Error& e) {
+    return std::string(1, static_cast<char>('0' + static_cast<int>(e.kind()))) + where + e.what() + '\n' + e.hint();
+  } catch (const std::exception& e) {
+    return std::string(1, static_cast<char>('0' + static_cast<int>(ErrorKind::internal))) + where + e.what() + '\n';
+  }
+}
+
+[[noreturn]] void throw_words(const std::string& words) {
+  const std::size_t line = words.find('\n');
+  throw Error(static_cast<ErrorKind>(words[0] - '0'), words.substr(1, line - 1), words.substr(line + 1));
+}
+
+}  // namespace
+
+EngineTrainer::EngineTrainer(std::unique_ptr<Engine> engine, const TrainOptions& options)
+    : engine_(std::move(engine)),
+      classes_(options.classes),
+      accumulate_(options.accumulate),
+      stop_at_nonfinite_(options.stop_at_nonfinite),
+      world_(options.world && options.world->size() > 1 ? options.world : nullptr) {}
+
+template <class Work>
+auto EngineTrainer::together(Work&& work) {
+  bool agreed = false; // Whether the other ranks throw the same, by themselves.
+  try {
+    return work(agreed);
+  } catch (const std::exception& e) {
+    if (world_ && !agreed) world_->abort("rank " + std::to_string(world_->rank()) + ": " + e.what());
+    throw;
+  }
+}
+
+/// Forward and backward of one step, over as many batches as gradients are accumulated. Where there are other ranks, what is thrown
+/// here waits in epoch.failure until they know of it.
+void EngineTrainer::gather_batches(Epoch& epoch, Tally& mine) {
+  epoch.step_batches = epoch.step_images = 0;
+  epoch.step_digest = Digest(Digest::Of::ids);
+  epoch.doing = Phase::wait;
+  try {
+    if (epoch.failure) std::rethrow_exception(epoch.failure);
+    for (int i = 0; i < accumulate_; ++i) {
+      if (!epoch.ahead && !take(epoch.stream, /*wait=*/true, epoch.next)) {
+        mine.ended = 1;
+        engine_->compute_nothing(/*last=*/true);
+        return;
+      }
+      epoch.ahead = false;
+      const Taken& now = epoch.next;
+      const bool last = i + 1 == accumulate_ || now.end_of_epoch || epoch.result.steps + epoch.step_batches + 1 >= epoch.max_steps;
+      epoch.doing = Phase::forward;
+      epoch.result.epoch = now.epoch;
+      if (now.rows > 0)
+        engine_->compute(last);
+      else
+        engine_->compute_nothing(last);
+      epoch.doing = Phase::wait;
+      ++epoch.step_batches;
+      epoch.step_images += now.rows;
+      epoch.step_digest.add(now.digest);
+      epoch.result.complete = now.end_of_epoch;
+      if (last) break;
+    }
+  } catch (const Error& e) {
+    if (alone() || engine_->waits_in_forward() || e.kind() == ErrorKind::communication) throw;
+    epoch.failure = std::current_exception();
+  } catch (const std::exception&) {
+    if (alone() || engine_->waits_in_forward()) throw;
+    epoch.failure = std::current_exception();
+  }
+  mine.rows = static_cast<double>(epoch.step_images);
+}
+
+/// Throws the first cause, the same on every rank, where a rank failed or has a loss that is not finite.
+void EngineTrainer::end_where_needed(const Epoch& epoch, const Tally& all) {
+  const bool nonfinite = all.nonfinite > 0 && stop_at_nonfinite_;
+  if (all.failed == 0 && !nonfinite) return;
+  const std::string where = epoch.place(1) + ", " + name_of(epoch.doing) + ": ";
+  const Error not_finite(ErrorKind::data, "epoch " + std::to_string(epoch.result.epoch + 1) + ", step " + std::to_string(epoch.result.steps + 1) +
+                                              ", forward: the loss is not finite",
+                         "a smaller train.lr is the usual remedy; train.on_nonfinite = \"go-on\" trains on");
+  if (alone()) throw not_finite;
+  const std::string rank = "rank " + std::to_string(world_->rank()) + ", ";
+  std::string words = words_of(epoch.failure, rank + where);
+  if (words.empty() && engine_->was_nonfinite()) words = words_of(std::make_exception_ptr(not_finite), rank);
+  for (const std::string& cause : world_->all_gather(words))
+    if (!cause.empty()) throw_words(cause);
+  throw Error(ErrorKind::internal, "a rank failed and did not say why");
+}
+
+/// Makes of each rank's numbers those of all, and lists the ranks.
+void EngineTrainer::exchange(EpochResult& result) const {
+  RankResult mine{world_ ? world_->rank() : 0, device(),     result.images,         result.wall_seconds, result.unaccounted_seconds,
+                  result.phases,               result.reduce_hidden_seconds};
+  result.ranks = {mine};
+  if (alone()) return;
+  struct Numbers { // As bytes: ranks run the same build, which they have agreed on at the start.
+    std::uint64_t images, digest, stop;
+    double loss, wall, unaccounted, hidden;
+    Phases phases;
+  };
+  static_assert(std::is_trivially_copyable_v<Numbers>);
+  const Numbers numbers{result.images, result.digest, result.stop_requested, result.loss, mine.wall_seconds, mine.unaccounted_seconds, mine.reduce_hidden_seconds, mine.phases};
+  std::string words(sizeof numbers, '\0');
+  std::memcpy(words.data(), &numbers, sizeof numbers);
+  result.ranks.clear();
+  result.images = result.digest = 0;
+  result.loss = 0;
+  int rank = 0;
+  for (const std::string& theirs : world_->all_gather(words + mine.device)) {
+    Numbers n;
+    if (theirs.size() < sizeof n) throw Error(ErrorKind::communication, "rank " + std::to_string(rank) + " sent the results of another build");
+    std::memcpy(&n, theirs.data(), sizeof n);
+    result.images += n.images;
+    result.digest += n.digest;
+    result.stop_requested = result.stop_requested || n.stop;
+    result.loss += n.loss;
+    result.ranks.push_back({rank++, theirs.substr(sizeof n), n.images, n.wall, n.unaccounted, n.phases, n.hidden});
+  }
+}
+
 EpochResult EngineTrainer::train_epoch(BatchStream& stream, std::stop_token stop, const std::function<void(const Progress&)>& on_progress,
                                        std::uint64_t max_steps) {
-  constexpr auto kProgressInterval = std::chrono::milliseconds(100);
-  const auto began = SteadyClock::now();
-  Meter& meter = engine_->meter();
-  engine_->enter();
-  meter.start();
-  engine_->begin(/*training=*/true);
-  meter.host(Phase::other);
-  EpochResult result;
-  Digest digest(Digest::Of::ids);
-  auto last_progress = began;
-  Taken now;
-  bool ahead = false; // A batch beyond the one in use is taken only if it will be trained on, unless stopped.
-  while (!stop.stop_requested() && result.steps < max_steps && !result.complete) {
-    if (!ahead && !take(stream, /*wait=*/true, now)) break;
-    if (now.rows > 0) engine_->step();
-    ++result.steps;
-    result.images += now.rows;
-    result.epoch = now.epoch;
-    result.complete = now.end_of_epoch;
-    digest.add(now.digest);
-    if (on_progress && SteadyClock::now() - last_progress >= kProgressInterval) {
-      last_progress = SteadyClock::now();
-      on_progress({result.images, engine_->glance_at_loss() / static_cast<double>(std::max<std::uint64_t>(1, result.images))});
-    }
+  return together([&](bool& agreed) {
+    constexpr auto kProgressInterval = std::chrono::milliseconds(100);
+    const auto began = SteadyClock::now();
+    Meter& meter = engine_->meter();
+    engine_->enter();
+    meter.start();
+    engine_->begin(/*training=*/true);
     meter.host(Phase::other);
-    ahead = engine_->uploads_ahead() && !result.complete && result.steps < max_steps && !stop.stop_requested() &&
-            take(stream, /*wait=*/false, now);
-  }
-  engine_->settle_uploads();
-  meter.host(Phase::upload);
-  result.phases = meter.stop();
-  const auto stopped = SteadyClock::now();
-  result.loss = result.images ? engine_->loss() / static_cast<double>(result.images) : 0;
-  result.weights_norm = engine_->weights_norm();
-  result.digest = digest.value();
-  const auto ended = SteadyClock::now();
-  result.phases.other += seconds_between(stopped, ended);
-  result.wall_seconds = seconds_between(began, ended);
-  result.unaccounted_seconds = result.wall_seconds - result.phases.sum();
-  return result;
+    Epoch epoch{.stream = stream, .stop = stop, .max_steps = max_steps};
+    EpochResult& result = epoch.result;
+    auto last_progress = began;
+    bool stopped = alone() && stop.stop_requested(); // Several ranks stop at a step that all of them take.
+    while (!stopped && result.steps < max_steps && !result.complete) {
+      Tally mine;
+      gather_batches(epoch, mine);
+      mine.stop = stop.stop_requested();
+      mine.failed = epoch.failure != nullptr;
+      Tally all;
+      try {
+        all = engine_->conclude(mine);
+      } catch (const Error& e) {
+        if (e.kind() != ErrorKind::communication) throw;
+        throw Error(e.kind(), std::string(e.what()) + " (seen by rank " + std::to_string(world_->rank()) + ", " + epoch.place(0) + ", reduce)", e.hint());
+      }
+      agreed = all.failed > 0 || all.nonfinite > 0;
+      end_where_needed(epoch, all);
+      if (all.ended > 0) {
+        result.complete = false;
+        break;
+      }
+      stopped = all.stop > 0;
+      result.steps += epoch.step_batches;
+      result.images += epoch.step_images;
+      epoch.digest.add(epoch.step_digest);
+      if (on_progress && SteadyClock::now() - last_progress >= kProgressInterval) {
+        last_progress = SteadyClock::now();
+        on_progress({result.images, engine_->glance_at_loss() / static_cast<double>(std::max<std::uint64_t>(1, result.images))});
+      }
+      meter.host(Phase::other);
+      if (!engine_->uploads_ahead() || result.complete || result.steps >= max_steps || stopped || stop.stop_requested()) continue;
+      try {
+        epoch.ahead = take(stream, /*wait=*/false, epoch.next);
+      } catch (const std::exception&) {
+        if (alone()) throw;
+        epoch.failure = std::current_exception();
+      }
+    }
+    engine_->settle_uploads();
+    meter.host(Phase::upload);
+    result.phases = meter.stop();
+    const auto counted = SteadyClock::now();
+    result.loss = engine_->loss();
+    result.weights_norm = engine_->weights_norm();
+    result.digest = epoch.digest.value();
+    result.reduce_hidden_seconds = engine_->take_reduce_hidden_seconds();
+    const auto ended = SteadyClock::now();
+    result.phases.other += seconds_between(counted, ended);
+    result.wall_seconds = seconds_between(began, ended);
+    result.unaccounted_seconds = result.wall_seconds - result.phases.sum();
+    result.stop_requested = stop.stop_requested();
+    exchange(result);
+    result.loss_sum = result.loss;
+    result.loss = result.images ? result.loss / static_cast<double>(result.images) : 0;
+    return result;
+  });
 }
 
 Evaluation EngineTrainer::evaluate(BatchStream& stream, std::stop_token stop) {
-  const auto began = SteadyClock::now();
-  engine_->enter();
-  engine_->begin(/*training=*/false);
-  engine_->meter().start();
-  Evaluation result;
-  result.class_count.assign(static_cast<std::size_t>(classes_), 0);
-  for (bool more = true; more && !stop.stop_requested();) {
+  return together([&](bool&) {
+    const auto began = SteadyClock::now();
+    engine_->enter();
+    engine_->begin(/*training=*/false);
+    engine_->meter().start();
+    Evaluation result;
+    result.class_count.assign(static_cast<std::size_t>(classes_), 0);
+    for (bool more = true; more && !stop.stop_requested();) {
+      engine_->settle_uploads();
+      std::optional<Batch> batch = stream.next();
+      if (!batch) break;
+      const Taken taken = describe(*batch);
+      for (const std::int64_t label : batch->labels()) ++result.class_count[static_cast<std::size_t>(label)];
+      result.scored += taken.rows;
+      more = !taken.end_of_epoch;
+      if (taken.rows == 0) continue;
+      engine_->upload(*std::move(batch));
+      engine_->score();
+    }
     engine_->settle_uploads();
-    std::optional<Batch> batch = stream.next();
-    if (!batch) break;
-    const Taken taken = describe(*batch);
-    for (const std::int64_t label : batch->labels()) ++result.class_count[static_cast<std::size_t>(label)];
-    result.scored += taken.rows;
-    more = !taken.end_of_epoch;
-    if (taken.rows == 0) continue;
-    engine_->upload(*std::move(batch));
-    engine_->score();
+    result.class_correct = engine_->class_correct();
+    result.class_correct.resize(result.class_count.size());
+    result.loss = engine_->loss();
+    result.stop_requested = stop.stop_requested();
+    add_up(result);
+    for (const std::uint64_t n : result.class_correct) result.correct += n;
+    if (result.scored > 0) {
+      result.loss /= static_cast<double>(result.scored);
+      result.accuracy = static_cast<double>(result.correct) / static_cast<double>(result.scored);
+    }
+    result.seconds = seconds_between(began, SteadyClock::now());
+    return result;
+  });
+}
+
+/// Counts of all ranks: each sample was scored by one of them.
+void EngineTrainer::add_up(Evaluation& result) const {
+  if (alone()) return;
+  const std::size_t classes = result.class_count.size();
+  std::vector<std::uint64_t> numbers{result.scored, std::bit_cast<std::uint64_t>(result.loss), result.stop_requested};
+  numbers.insert(numbers.end(), result.class_count.begin(), result.class_count.end());
+  numbers.insert(numbers.end(), result.class_correct.begin(), result.class_correct.end());
+  const std::string words(reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof numbers[0]);
+  result.scored = 0;
+  result.loss = 0;
+  std::ranges::fill(result.class_count, 0);
+  std::ranges::fill(result.class_correct, 0);
+  for (const std::string& theirs : world_->all_gather(words)) {
+    if (theirs.size() != words.size()) throw Error(ErrorKind::communication, "a rank sent an evaluation of another build or model");
+    std::memcpy(numbers.data(), theirs.data(), theirs.size());
+    result.scored += numbers[0];
+    result.loss += std::bit_cast<double>(numbers[1]);
+    result.stop_requested = result.stop_requested || numbers[2];
+    for (std::size_t c = 0; c < classes; ++c) {
+      result.class_count[c] += numbers[3 + c];
+      result.class_correct[c] += numbers[3 + classes + c];
+    }
   }
-  engine_->settle_uploads();
-  result.class_correct = engine_->class_correct();
-  result.class_correct.resize(result.class_count.size());
-  for (const std::uint64_t n : result.class_correct) result.correct += n;
-  if (result.scored > 0) {
-    result.loss = engine_->loss() / static_cast<double>(result.scored);
-    result.accuracy = static_cast<double>(result.correct) / static_cast<double>(result.scored);
-  }
-  result.seconds = seconds_between(began, SteadyClock::now());
-  return result;
 }
 
 StepBenchmark EngineTrainer::bench_step(std::span<Batch> resident, double seconds, std::stop_token stop) {
-  StepBenchmark result;
-  if (resident.empty()) throw Error(ErrorKind::usage, "bench step: no batches to step on");
-  engine_->enter();
-  engine_->begin(/*training=*/true);
-  for (const Batch& batch : resident) static_cast<void>(describe(batch));
-  engine_->hold(resident);
-  std::size_t next = 0;
-  std::uint64_t images = 0;
-  const auto step = [&] {
-    engine_->step_on(next);
-    images += static_cast<std::uint64_t>(resident[next].rows());
-    next = (next + 1) % resident.size();
-  };
-  // Where the device runs beside its thread, single steps have no end that could be seen without disturbing them.
-  const int steps_a_sample = engine_->uploads_ahead() ? 16 : 1;
-  const auto run_for = [&](double limit, std::vector<double>* samples) {
-    const auto began = SteadyClock::now();
-    do {
-      const auto sample_began = SteadyClock::now();
-      for (int i = 0; i < steps_a_sample; ++i) step();
-      if (steps_a_sample > 1) engine_->synchronize();
-      if (samples) samples->push_back(seconds_between(sample_began, SteadyClock::now()) / steps_a_sample);
-    } while (seconds_between(began, SteadyClock::now()) < limit && !stop.stop_requested());
-    return seconds_between(began, SteadyClock::now());
-  };
-  run_for(std::clamp(seconds / 5, 0.05, 2.0), nullptr);
-  images = 0;
-  std::vector<double> samples;
-  engine_->meter().start();
-  result.seconds = run_for(seconds, &samples);
-  result.phases = engine_->meter().stop();
-  engine_->hold({});
-  result.steps = samples.size() * static_cast<std::size_t>(steps_a_sample);
-  result.images_per_second = static_cast<double>(images) / result.seconds;
-  const auto middle = samples.begin() + static_cast<std::ptrdiff_t>(samples.size() / 2);
-  std::nth_element(samples.begin(), middle, samples.end());
-  result.step_seconds = *middle;
-  return result;
+  return together([&](bool&) {
+    StepBenchmark result;
+    if (resident.empty()) throw Error(ErrorKind::usage, "bench step: no batches to step on");
+    engine_->enter();
+    engine_->begin(/*training=*/true);
+    for (const Batch& batch : resident) static_cast<void>(describe(batch));
+    engine_->hold(resident);
+    std::size_t next = 0;
+    std::uint64_t images = 0;
+    // Where the device runs beside its thread, single steps have no end that could be seen without disturbing them.
+    const int steps_a_sample = engine_->uploads_ahead() ? 16 : 1;
+    const auto run_for = [&](double limit, std::vector<double>* samples) {
+      const auto began = SteadyClock::now();
+      for (bool over = false; !over;) { // Ranks end together: the flag travels with the gradients.
+        const auto sample_began = SteadyClock::now();
+        for (int i = 0; i < steps_a_sample; ++i) {
+          const bool last = i + 1 == steps_a_sample && (seconds_between(began, SteadyClock::now()) >= limit || stop.stop_requested());
+          over = engine_->step_on(next, last).stop > 0;
+          images += static_cast<std::uint64_t>(resident[next].rows());
+          next = (next + 1) % resident.size();
+        }
+        if (steps_a_sample > 1) engine_->synchronize();
+        if (samples) samples->push_back(seconds_between(sample_began, SteadyClock::now()) / steps_a_sample);
+      }
+      return seconds_between(began, SteadyClock::now());
+    };
+    run_for(std::clamp(seconds / 5, 0.05, 2.0), nullptr);
+    images = 0;
+    std::vector<double> samples;
+    static_cast<void>(engine_->take_reduce_hidden_seconds());
+    engine_->meter().start();
+    result.seconds = run_for(seconds, &samples);
+    result.phases = engine_->meter().stop();
+    result.reduce_hidden_seconds = engine_->take_reduce_hidden_seconds();
+    engine_->hold({});
+    result.steps = samples.size() * static_cast<std::size_t>(steps_a_sample);
+    result.images_per_second = static_cast<double>(images) / result.seconds;
+    const auto middle = samples.begin() + static_cast<std::ptrdiff_t>(samples.size() / 2);
+    std::nth_element(samples.begin(), middle, samples.end());
+    result.step_seconds = *middle;
+    return result;
+  });
 }
 
 }  // namespace millrace::train

@@ -14,5 +14,12 @@ TEST(GraphCost, IsMeasured) {
   EXPECT_GT(cost.images_per_second, 0);
 }
 
+TEST(GraphCost, OfTheClocksIsMeasured) {
+  const double seconds = measure_clock_cost();
+  std::printf("%.0f ns an entry\n", seconds * 1e9);
+  EXPECT_GT(seconds, 0);
+  EXPECT_LT(seconds, 1e-3);  // Not a timing: a unit that went wrong.
+}
+
 }  // namespace
 }  // namespace millrace

@@ -245,7 +245,7 @@ TEST(Trainer, WrongOptionsAreUsageErrorsThatNameTheKey) {
     EXPECT_EQ(error_of([&] { make(options); }, &message), ErrorKind::usage) << message;
     return message;
   };
-  EXPECT_THAT(message_for([](auto& o) { o.model = "lennet"; }), HasSubstr("train.model: unknown model 'lennet' | known models: sleep, toy, lenet"));
+  EXPECT_THAT(message_for([](auto& o) { o.model = "lennet"; }), HasSubstr("train.model: unknown model 'lennet' | known models: sleep, toy, toy-norm, lenet"));
   EXPECT_THAT(message_for([](auto& o) { o.optimizer = "sdg"; }), HasSubstr("train.optimizer"));
   EXPECT_THAT(message_for([](auto& o) { o.device = "gpu"; }), HasSubstr("train.device"));
   EXPECT_THAT(message_for([](auto& o) { o.lr = -1; }), HasSubstr("train.lr"));

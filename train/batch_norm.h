@@ -1,0 +1,43 @@
+#pragma once
+#include <memory>
+
+#include "train/local_collective.h"
+
+namespace millrace::train {
+
+/// How the norms of one model reach the other ranks. Threads: one caller at a time.
+struct NormSync {
+  std::shared_ptr<Collective> ranks;
+  Staging staging;
+};
+
+/// torch.nn.BatchNorm2d with its names and defaults (eps 1e-5, momentum .1), whose statistics can be taken over the valid rows of all
+/// ranks: SyncBN, as torch.nn.SyncBatchNorm defines it. Sums travel in double, so that the variance does not suffer from
+/// E[x^2] - E[x]^2.
+/// Errors:  Error(usage) in training for a batch that gives it one value a channel, whose variance is none.
+class BatchNormImpl final : public torch::nn::Module {
+ public:
+  explicit BatchNormImpl(std::int64_t channels)
+      : weight(register_parameter("weight", at::ones({channels}))),
+        bias(register_parameter("bias", at::zeros({channels}))),
+        running_mean(register_buffer("running_mean", at::zeros({channels}))),
+        running_var(register_buffer("running_var", at::ones({channels}))),
+        num_batches_tracked(register_buffer("num_batches_tracked", at::zeros({}, at::kLong))) {}
+
+  at::Tensor forward(const at::Tensor& x); ///< N x C x H x W; with SyncBN N may be 0.
+  void synchronise(std::shared_ptr<NormSync> sync) { sync_ = std::move(sync); }
+
+  at::Tensor weight, bias, running_mean, running_var, num_batches_tracked;
+
+ private:
+  static constexpr double kMomentum = 0.1, kEps = 1e-5;
+  at::Tensor synchronised(const at::Tensor& x);
+  std::shared_ptr<NormSync> sync_; ///< Null: this rank's rows.
+};
+TORCH_MODULE(BatchNorm);
+
+/// Makes every BatchNorm of `net` take its statistics over all ranks, on their second way where they have one.
+/// Returns whether there was any.
+bool synchronise_norms(torch::nn::Module& net, const std::shared_ptr<Collective>& ranks);
+
+}  // namespace millrace::train

@@ -1,0 +1,212 @@
+// Ranks with a GPU each: NCCL called directly, so that a communicator can be aborted while a kernel of it waits for a dead rank.
+// Words travel by gloo, whose lifeline says when that is.
+#include <c10/cuda/CUDAFunctions.h>
+#include <c10/cuda/CUDAGuard.h>
+#include <c10/cuda/CUDAStream.h>
+#include <cuda_runtime_api.h>
+#include <nccl.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstring>
+#include <mutex>
+#include <thread>
+
+#include "pipeline/error.h"
+#include "train/gloo_collective.h"
+
+namespace millrace::train {
+namespace {
+
+using namespace std::chrono_literals;
+
+[[noreturn]] void fail(const std::string& what, const std::string& hint = {}) { throw Error(ErrorKind::device, what, hint); }
+
+std::string version_text(int version) {
+  return std::to_string(version / 10000) + "." + std::to_string(version % 10000 / 100) + "." + std::to_string(version % 100);
+}
+
+/// Structures cross the library's door, so the header it was built with counts.
+void check_version() {
+  int library = 0;
+  if (ncclGetVersion(&library) != ncclSuccess) fail("NCCL does not say its version");
+  if (library / 100 != NCCL_VERSION_CODE / 100)
+    fail("NCCL " + version_text(library) + " was loaded, but this program was built with " + version_text(NCCL_VERSION_CODE),
+         "does LD_LIBRARY_PATH or LD_PRELOAD name another NCCL?");
+}
+
+int device_index(const JoinOptions& o) {
+  const int count = c10::cuda::device_count();
+  const std::string number = o.device.starts_with("cuda:") ? o.device.substr(5) : std::to_string(o.local_rank);
+  if (number.empty() || number.size() > 3 || number.find_first_not_of("0123456789") != std::string::npos)
+    throw Error(ErrorKind::usage, "device '" + o.device + "' is no GPU", "cuda or cuda:N");
+  const int index = std::stoi(number);
+  if (index >= count)
+    fail("rank " + std::to_string(o.rank) + " wants GPU " + number + ", but this host shows " + std::to_string(count),
+         count ? "start as many ranks as there are GPUs, or see CUDA_VISIBLE_DEVICES" : "use device = \"cpu\"; a GPU needs NVIDIA's driver");
+  return index;
+}
+
+/// NCCL refuses two ranks on one GPU, in words that name neither.
+void check_own_gpu(Collective& words, int index) {
+  char host[256] = {}, bus[32] = {};
+  gethostname(host, sizeof host - 1);
+  if (cudaDeviceGetPCIBusId(bus, sizeof bus, index) != cudaSuccess) fail("GPU " + std::to_string(index) + " does not say where it is");
+  const std::vector<std::string> places = words.all_gather(std::string(host) + " " + bus);
+  for (std::size_t a = 0; a < places.size(); ++a)
+    for (std::size_t b = a + 1; b < places.size(); ++b)
+      if (places[a] == places[b])
+        fail("ranks " + std::to_string(a) + " and " + std::to_string(b) + " are on the same GPU (" + places[a] + ")",
+             "give each rank a GPU of its own, or run them as threads: --ranks");
+}
+
+/// One communicator. Threads: one caller; abort from any.
+class Communicator {
+ public:
+  Communicator(Collective& words, int index, std::chrono::duration<double> timeout)
+      : lifeline_(lifeline_of(words)), index_(index), timeout_(timeout) {
+    ncclUniqueId id{};
+    if (words.rank() == 0 && ncclGetUniqueId(&id) != ncclSuccess) fail(std::string("NCCL: ") + ncclGetLastError(nullptr));
+    const std::string first = words.all_gather(std::string(id.internal, sizeof id.internal))[0];
+    std::memcpy(id.internal, first.data(), sizeof id.internal);
+    ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
+    config.blocking = 0;
+    const c10::cuda::CUDAGuard guard(static_cast<c10::DeviceIndex>(index));
+    settle([&] { return ncclCommInitRankConfig(&handle_, words.size(), id, words.rank(), &config); });
+  }
+  ~Communicator() {
+    try {
+      if (handle_) settle([&] { return ncclCommFinalize(handle_); });
+      const std::lock_guard lock(mutex_);
+      if (handle_) ncclCommDestroy(std::exchange(handle_, nullptr));
+    } catch (const Error&) {
+      abort();
+    }
+  }
+  Communicator(const Communicator&) = delete;
+  Communicator& operator=(const Communicator&) = delete;
+
+  /// Kernels that wait for other ranks end.
+  void abort() noexcept {
+    const std::lock_guard lock(mutex_);
+    if (handle_) ncclCommAbort(std::exchange(handle_, nullptr));
+  }
+
+  void all_reduce_sum(const at::Tensor& t) {
+    call([&](cudaStream_t stream) {
+      return ncclAllReduce(t.const_data_ptr(), t.mutable_data_ptr(), static_cast<std::size_t>(t.numel()), type_of(t), ncclSum, handle_, stream);
+    });
+  }
+  void broadcast(const at::Tensor& t, int root) {
+    call([&](cudaStream_t stream) {
+      return ncclBroadcast(t.const_data_ptr(), t.mutable_data_ptr(), static_cast<std::size_t>(t.numel()), type_of(t), root, handle_, stream);
+    });
+  }
+
+ private:
+  static ncclDataType_t type_of(const at::Tensor& t) { return t.scalar_type() == at::kDouble ? ncclFloat64 : ncclFloat32; }
+
+  template <class Enqueue>
+  void call(Enqueue&& enqueue) {
+    const c10::cuda::CUDAGuard guard(static_cast<c10::DeviceIndex>(index_));
+    lifeline_.begin_call();
+    settle([&] { return enqueue(c10::cuda::getCurrentCUDAStream(static_cast<c10::DeviceIndex>(index_)).stream()); });
+  }
+
+  /// Non-blocking communicators answer "in progress": asked again until they have an answer, a rank fails or time is up.
+  template <class Begin>
+  void settle(Begin&& begin) {
+    const auto deadline = std::chrono::steady_clock::now() + timeout_;
+    ncclResult_t state = ncclInProgress;
+    std::string reason;
+    for (bool begun = false;; begun = true) {
+      {
+        const std::lock_guard lock(mutex_);
+        if (begun && !handle_) break; // Aborted.
+        state = begun ? state : begin();
+        if (begun && ncclCommGetAsyncError(handle_, &state) != ncclSuccess) state = ncclInternalError;
+        if (state != ncclInProgress && state != ncclSuccess) reason = std::string(ncclGetErrorString(state)) + ": " + ncclGetLastError(handle_);
+      }
+      if (state == ncclSuccess) return;
+      if (state != ncclInProgress || lifeline_.failed()) break;
+      if (std::chrono::steady_clock::now() > deadline) {
+        reason = "no answer in time";
+        break;
+      }
+      std::this_thread::sleep_for(20us);
+    }
+    lifeline_.expect_failure(1s); // Whose fault it is, where another rank's.
+    lifeline_.abort("NCCL: " + reason);
+    lifeline_.expect_failure({});
+    throw Error(ErrorKind::communication, "NCCL: " + reason);
+  }
+
+  Lifeline& lifeline_;
+  const int index_;
+  const std::chrono::duration<double> timeout_;
+  std::mutex mutex_;
+  ncclComm_t handle_ = nullptr;
+};
+
+class NcclCollective final : public Collective {
+ public:
+  NcclCollective(std::shared_ptr<Collective> words, int index, double timeout_seconds, bool first)
+      : words_(std::move(words)), index_(index), timeout_seconds_(timeout_seconds), first_(first), communicator_(*words_, index, seconds()) {
+    if (first_) watch();
+  }
+  ~NcclCollective() override {
+    if (first_) lifeline_of(*words_).on_failure(nullptr);
+  }
+
+  int rank() const override { return words_->rank(); }
+  int size() const override { return words_->size(); }
+  std::string name() const override { return "nccl"; }
+  bool on_gpu() const override { return true; }
+  std::vector<std::string> all_gather(const std::string& text) override { return words_->all_gather(text); }
+  void barrier() override { words_->barrier(); }
+  void abort(const std::string& cause) noexcept override { words_->abort(cause); }
+  void all_reduce_sum(at::Tensor values) override { communicator_.all_reduce_sum(values); }
+  void broadcast(at::Tensor values, int root) override { communicator_.broadcast(values, root); }
+  std::shared_ptr<Collective> second() override {
+    if (!first_ || second_) return second_;
+    second_ = std::make_shared<NcclCollective>(words_, index_, timeout_seconds_, false);
+    watch();
+    return second_;
+  }
+
+ private:
+  std::chrono::duration<double> seconds() const { return std::chrono::duration<double>(timeout_seconds_); }
+  void watch() {
+    lifeline_of(*words_).on_failure([this, second = second_] {
+      communicator_.abort();
+      if (second) second->communicator_.abort();
+    });
+  }
+
+  const std::shared_ptr<Collective> words_;
+  const int index_;
+  const double timeout_seconds_;
+  const bool first_;
+  Communicator communicator_;
+  std::shared_ptr<NcclCollective> second_;
+};
+
+}  // namespace
+
+std::shared_ptr<Collective> join_nccl(const JoinOptions& options) {
+  const std::shared_ptr<Collective> words = join_gloo(options);
+  try {
+    check_version();
+    const int index = device_index(options);
+    check_own_gpu(*words, index);
+    return std::make_shared<NcclCollective>(words, index, options.timeout_seconds, true);
+  } catch (const Error& e) {
+    words->abort(e.what()); // Or the others would wait for this rank.
+    throw;
+  } catch (const c10::Error& e) {
+    words->abort(e.what_without_backtrace());
+    throw Error(ErrorKind::device, std::string("LibTorch: ") + e.what_without_backtrace());
+  }
+}
+
+}  // namespace millrace::train
