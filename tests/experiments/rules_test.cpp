@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "experiments/grid.h"
 #include "pipeline/error.h"
 
@@ -50,6 +52,23 @@ TEST(StudyRules, WhatNoCellCanMeetOrDoesNothingIsRefused) {
 TEST(StudyRules, AnAxisThatNoRuleReadsNeedsAKey) {
   const Document document = parse_document("[study]\naxes = { run = [1, 2] }\n", "s.toml");
   EXPECT_THROW(spec_of(document, {{"run", 1}}, 0, 4), Error);
+}
+
+TEST(Specs, EveryCellOfEveryStudyThatComesWithMillraceParses) {
+  std::size_t cells = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(MILLRACE_SOURCE_DIR "/experiments/specs")) {
+    if (entry.path().extension() != ".toml") continue;
+    const Document document = read_document(entry.path().string());
+    const StudySpec study = parse_spec(document, 64).study;
+    for (const Cell& cell : expand(study.axes)) {
+      if (skipped(cell, study.when)) continue;
+      EXPECT_NO_THROW(spec_of(document, cell, 0, 64, study.when)) << entry.path() << ": " << cell_label(cell);
+      ++cells;
+    }
+    const auto published = entry.path().parent_path() / study.published;
+    EXPECT_TRUE(study.published.empty() || std::filesystem::exists(published)) << published;
+  }
+  EXPECT_GT(cells, 100u);
 }
 
 }  // namespace
