@@ -92,7 +92,7 @@ int run_cli(int argc, char** argv, Signals& signals) {
   app.set_version_flag("--version", std::string("millrace ") + version() + " (" + build_commit() + ", " + build_type() + ")");
   app.require_subcommand(1);
   SpecArguments a;
-  std::string folder;
+  std::string folder, published;
   std::vector<std::string> names;
 
   auto* train = app.add_subcommand("train", "one training run");
@@ -125,7 +125,10 @@ int run_cli(int argc, char** argv, Signals& signals) {
   bench_options(*bench_step, a);
   ranks_option(*bench_step, a);
   auto* report = app.add_subcommand("report", "tables and plots of a folder, made again from its results.jsonl");
-  report->add_option("folder", folder, "folder with results.jsonl")->required()->type_name("DIR");
+  report->add_option("folder", folder, "folder with results.jsonl")->type_name("DIR");
+  report->add_option("--published", published, "published figures (TOML): what they say by themselves, and beside DIR where it is given")
+      ->type_name("FILE");
+  report->add_option("--out", a.out, "with --published alone: folder of its page and pictures (default: the page, on stdout)")->type_name("DIR");
   auto* data = app.add_subcommand("data", "data sets");
   data->require_subcommand(1);
   auto* list = data->add_subcommand("list", "known sets and where they are looked for");
@@ -154,7 +157,7 @@ int run_cli(int argc, char** argv, Signals& signals) {
   if (*view) return view_command(a, context);
   if (*bench_loader) return bench_loader_command(a, context);
   if (*bench_step) return bench_step_command(a, context);
-  if (*report) return report_command(folder, context);
+  if (*report) return report_command(folder, published, a.out, context);
   if (*list) return data_list_command(context);
   return *check ? data_check_command(names, context) : exit_code(ErrorKind::internal);
 }

@@ -4,8 +4,6 @@
 #include <cmath>
 #include <numeric>
 
-#include <nlohmann/json.hpp>
-
 namespace millrace {
 
 Books close_books(double load_seconds, double update_seconds, double steps, double wall_seconds) {
@@ -33,15 +31,6 @@ ClassCheck check_classes(const std::vector<double>& accuracy_percent, const std:
   out.weighted = weighted / double(total);
   const std::int64_t others = total - sizes[out.worst];
   if (others > 0) out.expected_at_worst = double(out.total_errors - out.errors[out.worst]) / double(others) * double(sizes[out.worst]);
-  return out;
-}
-
-std::vector<std::string> differing_keys(const Json& a, const Json& b) {
-  std::vector<std::string> out;
-  for (const auto& [key, value] : a.items())
-    if (!b.contains(key) || b[key] != value) out.push_back(key);
-  for (const auto& [key, value] : b.items())
-    if (!a.contains(key)) out.push_back(key);
   return out;
 }
 
@@ -84,6 +73,19 @@ std::size_t not_learning(const std::vector<double>& accuracy, const std::vector<
   for (std::size_t e = 0; e + 1 < accuracy.size(); ++e)
     if (chance(accuracy[e]) && chance(accuracy[e + 1])) return e + 1;
   return 0;
+}
+
+double ring_bytes(double bytes, double ranks) { return 2 * (ranks - 1) / ranks * bytes; }
+
+LrRules lr_rules(double lr, double lr_batch, double batch) { return {lr * batch / lr_batch, lr * std::sqrt(batch / lr_batch)}; }
+
+double warm_up_factor(double start, double epochs, double epoch) {
+  return epochs > 0 ? start + (1 - start) * std::min(epoch, epochs) / epochs : 1;
+}
+
+double break_even_batch(double one_seconds, double many_seconds, double ranks, double batch) {
+  const double constant = many_seconds - one_seconds / ranks;
+  return batch * constant / (one_seconds * (1 - 1 / ranks));
 }
 
 }  // namespace millrace

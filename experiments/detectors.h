@@ -1,16 +1,12 @@
 #pragma once
 #include <cstdint>
-#include <string>
 #include <utility>
 #include <vector>
 
-#include "experiments/json.h"
-
 namespace millrace {
 
-// What can be said of a table of timings and accuracies from its numbers alone, published or our own. Each detector is a
-// function over numbers; sentences are made from what they return (comparison.cpp). Numbers as in studies of loaders:
-// D1 closed books, D2 identities, D4 unequal settings, D6 hidden share, D7 not distinguishable, D9 start-up, D10 not learning.
+// The arithmetic of what can be said of a table from its numbers alone, published or our own: functions over numbers, of which
+// findings.h makes sentences.
 
 /// D1: the parts of a step, added up over all steps, against the wall.
 struct Books {
@@ -36,9 +32,6 @@ struct ClassCheck {
 };
 ClassCheck check_classes(const std::vector<double>& accuracy_percent, const std::vector<std::int64_t>& sizes);
 
-/// D4: the settings in which two rows differ.
-std::vector<std::string> differing_keys(const Json& a, const Json& b);
-
 /// D6: the share of the wall that a metric leaves out.
 double hidden_share(double metric_seconds, double wall_seconds);
 
@@ -58,5 +51,21 @@ StartUp start_up(const std::vector<double>& epoch_seconds);
 
 /// D10: the first epoch (from 1) of two in a row within one point of chance, or of a loss that is not finite; 0: it learns.
 std::size_t not_learning(const std::vector<double>& accuracy, const std::vector<double>& loss, int classes);
+
+/// Bytes that a ring all-reduce moves between each two neighbours: 2(W-1)/W of the data.
+double ring_bytes(double bytes, double ranks);
+
+/// The learning rate for `batch` by the two usual rules, from a rate that fits a batch.
+struct LrRules {
+  double linear = 0, square_root = 0;
+};
+LrRules lr_rules(double lr, double lr_batch, double batch);
+
+/// Linear warm-up: the factor in epoch e (from 0), from `start` to 1 over `epochs`.
+double warm_up_factor(double start, double epochs, double epoch);
+
+/// The global batch from which on `ranks` are as fast as one, if a step costs one share of images plus a constant:
+/// T1 = c G a step, TW = c G/W + L, measured at G; then c G* = c G*/W + L.
+double break_even_batch(double one_seconds, double many_seconds, double ranks, double batch);
 
 }  // namespace millrace

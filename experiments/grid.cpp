@@ -35,9 +35,36 @@ void restrict_axis(std::vector<Axis>& axes, const std::string& key, const Json& 
   throw Error(ErrorKind::usage, "--only " + key + ": the study has no such axis", near.empty() ? "" : "did you mean '" + near + "'?");
 }
 
-Spec spec_of(const Document& base, const Cell& cell, int repetition, int cores) {
+namespace {
+
+bool meets(const Cell& cell, const When& rule) {
+  for (const auto& [key, wanted] : rule.match.items()) {
+    const auto it = std::find_if(cell.begin(), cell.end(), [&, k = &key](const auto& pair) { return pair.first == *k; });
+    if (it == cell.end()) return false;
+    if (wanted.is_array() ? std::find(wanted.begin(), wanted.end(), it->second) == wanted.end() : wanted != it->second) return false;
+  }
+  return true;
+}
+
+/// An axis without a table's key, which rules read.
+bool is_label(const std::string& key, const std::vector<When>& rules) {
+  return key.find('.') == std::string::npos &&
+         std::any_of(rules.begin(), rules.end(), [&](const When& r) { return r.match.contains(key); });
+}
+
+}  // namespace
+
+bool skipped(const Cell& cell, const std::vector<When>& rules) {
+  return std::any_of(rules.begin(), rules.end(), [&](const When& rule) { return rule.skip && meets(cell, rule); });
+}
+
+Spec spec_of(const Document& base, const Cell& cell, int repetition, int cores, const std::vector<When>& rules) {
   Document document = base;
-  for (const auto& [key, value] : cell) override_key(document, key, value, "study axis " + key);
+  for (const auto& [key, value] : cell)
+    if (!is_label(key, rules)) override_key(document, key, value, "study axis " + key);
+  for (const When& rule : rules)
+    if (meets(cell, rule))
+      for (const auto& [key, value] : rule.set) override_key(document, key, value, "study.when " + key);
   Spec spec = parse_spec(document, cores);
   spec.loader.seed += static_cast<std::uint64_t>(repetition);
   spec.train.options.seed += static_cast<std::uint64_t>(repetition);

@@ -17,9 +17,12 @@ std::vector<Cell> expand(const std::vector<Axis>& axes);
 /// Keeps one value of an axis. Errors: Error(usage) for an axis or a value that the study does not have.
 void restrict_axis(std::vector<Axis>& axes, const std::string& key, const Json& value);
 
-/// The spec of one cell and repetition: the axes' values put in, and the repetition added to both seeds, so that
-/// repetitions differ in their random numbers, and cells of one repetition do not.
-Spec spec_of(const Document& base, const Cell& cell, int repetition, int cores);
+/// Whether a rule leaves this cell out.
+bool skipped(const Cell& cell, const std::vector<When>& rules);
+
+/// The spec of one cell and repetition: the axes' values and those of the rules that match put in, and the repetition added to
+/// both seeds, so that repetitions differ in their random numbers, and cells of one repetition do not.
+Spec spec_of(const Document& base, const Cell& cell, int repetition, int cores, const std::vector<When>& rules = {});
 
 /// "workers 2", "affine off", "batch 32": an axis and its value as people read them.
 std::string axis_label(const std::string& key, const Json& value);

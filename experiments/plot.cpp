@@ -1,21 +1,11 @@
 #include "experiments/plot.h"
 
-#include <spawn.h>
-#include <sys/wait.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <csignal>
-#include <filesystem>
 #include <map>
 #include <sstream>
 
+#include "experiments/gnuplot.h"
 #include "experiments/terminal.h"
-#include "experiments/text_file.h"
-
-#include "pipeline/error.h"
-
-extern char** environ;
 
 namespace millrace {
 namespace {
@@ -27,15 +17,10 @@ const std::map<std::string, const char*> kColours{{"wait", "#D55E00"},     {"upl
                                                   {"decode", "#0072B2"},   {"augment", "#009E73"}};
 const char* const kLines[] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#999999"};
 
-std::string quoted(std::string text) {
-  std::erase_if(text, [](char c) { return c == '"' || c == '\\' || static_cast<unsigned char>(c) < 32; });
-  return "\"" + text + "\"";
-}
-
 /// A cell's label with one axis a line: side by side they would run into one another.
 std::size_t lines_of(const std::string& label) { return 1 + static_cast<std::size_t>(std::count(label.begin(), label.end(), ',')); }
 std::string stacked(const std::string& label) {
-  std::string out = quoted(label);
+  std::string out = gnuplot_text(label);
   for (std::size_t at = 0; (at = out.find(", ", at)) != std::string::npos;) out.replace(at, 2, "\\n");
   return out;
 }
@@ -99,25 +84,6 @@ double part_us(const CellSummary& cell, const std::string& name, Bars bars) {
   return 0;
 }
 
-bool run_gnuplot(const std::string& folder, const std::string& terminal, const std::string& file, std::string& error) {
-  const std::string setup = "set terminal " + terminal + "; set output '" + file + "'";
-  std::string program = "gnuplot", flag = "-e", script = "plot.gp", set = setup;
-  char* arguments[] = {program.data(), flag.data(), set.data(), script.data(), nullptr};
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addchdir_np(&actions, folder.c_str());
-  pid_t child = 0;
-  const int failure = posix_spawnp(&child, "gnuplot", &actions, nullptr, arguments, environ);
-  posix_spawn_file_actions_destroy(&actions);
-  int status = 0;
-  if (failure == 0) waitpid(child, &status, 0);
-  if (failure == 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0) return true;
-  error = failure == ENOENT || (WIFEXITED(status) && WEXITSTATUS(status) == 127)
-              ? "gnuplot is not installed (apt-get install gnuplot-nox): no plot"
-              : "gnuplot failed on " + folder + "/plot.gp";
-  return false;
-}
-
 }  // namespace
 
 std::string plot_program(const std::vector<CellSummary>& all, const std::string& title, Bars kind) {
@@ -138,8 +104,8 @@ std::string plot_program(const std::vector<CellSummary>& all, const std::string&
       const Spread& r = cell->images_per_second;
       data << column << " " << r.median << " " << r.low << " " << r.high;
       for (const std::string& phase : phases) data << " " << part_us(*cell, phase, kind);
-      data << " " << quoted(grouped(r.median)) << "\n";
-      ticks << (column ? ", " : "") << quoted(x_value(*cell, x)) << " " << column;
+      data << " " << gnuplot_text(grouped(r.median)) << "\n";
+      ticks << (column ? ", " : "") << gnuplot_text(x_value(*cell, x)) << " " << column;
       top = std::max(top, r.high);
       ++column;
     }
@@ -160,14 +126,14 @@ std::string plot_program(const std::vector<CellSummary>& all, const std::string&
     std::string sum;
     for (std::size_t k = 0; k <= p; ++k) sum += (k ? "+" : "") + std::string("$") + std::to_string(5 + k);
     bars << (p + 1 < phases.size() ? ", " : "") << "$cells using 1:(" << sum << ") with boxes lc rgb \"" << kColours.at(phases[p])
-         << "\" title " << quoted(phases[p]);
+         << "\" title " << gnuplot_text(phases[p]);
   }
   std::ostringstream out;
   out << "# Made by `millrace report` from results.jsonl. gnuplot -e \"set terminal pngcairo size 1000,760; set output 'plot.png'\" "
          "plot.gp\n"
       << "$cells << EOD\n"
       << data.str() << "EOD\n"
-      << "set multiplot layout 2,1 title " << quoted(title) << " font \",14\"\n"
+      << "set multiplot layout 2,1 title " << gnuplot_text(title) << " font \",14\"\n"
       << "set lmargin 11; set rmargin 16; set tmargin " << 1.5 + double(label_lines) << "; set bmargin 2\n"
       << "set xrange [-0.6:" << column - 0.4 << "]\nset xtics (" << ticks.str() << ") nomirror scale 0\n"
       << "set grid ytics lc rgb \"#DDDDDD\"; set border 3; set ytics nomirror; set format y \"%.0f\"\n"
@@ -175,7 +141,7 @@ std::string plot_program(const std::vector<CellSummary>& all, const std::string&
       << rates.str() << "plot " << lines.str() << "\nunset label; set tmargin 1.5\n"
       << "set ylabel \"µs " << (kind == Bars::stages ? "of a worker " : "")
       << "an image\"; set yrange [0:*]; set format y \"%g\"; set bmargin 3.5\n"
-      << "set xlabel " << quoted(axis_name(x))
+      << "set xlabel " << gnuplot_text(axis_name(x))
       << "\nset boxwidth 0.7; set style fill solid 1.0 noborder\nset key at screen 0.99, screen 0.44 right top vertical invert samplen 1 "
          "width -2\n"
       << "plot " << bars.str() << "\nunset multiplot\n";
@@ -186,23 +152,8 @@ std::vector<std::string> write_plot(const std::string& folder, const std::vector
                                     const std::function<void(const std::string&)>& warn) {
   const std::string program = plot_program(cells, title, bars);
   if (program.empty()) return {};
-  write_text((std::filesystem::path(folder) / "plot.gp").string(), program);
-  std::vector<std::string> files;
   const std::size_t width = std::clamp<std::size_t>(300 + 55 * cells.size(), 760, 1800);
-  const std::string size = "size " + std::to_string(width) + ",760 enhanced font 'sans,11'";
-  for (const auto& [terminal, file] :
-       {std::pair{"svg " + size + " background rgb 'white'", "plot.svg"}, std::pair{"pngcairo " + size, "plot.png"}}) {
-    std::string error;
-    if (!run_gnuplot(folder, terminal, file, error)) {
-      warn(error);
-      break;
-    }
-    // gnuplot ends well on a full disk, too.
-    if (std::error_code missing; std::filesystem::file_size(std::filesystem::path(folder) / file, missing) == 0 || missing)
-      throw Error(ErrorKind::data, folder + "/" + file + ": could not be written whole", "is the disk full?");
-    files.push_back((std::filesystem::path(folder) / file).string());
-  }
-  return files;
+  return write_pictures(folder, "plot", program, int(width), 760, warn);
 }
 
 }  // namespace millrace

@@ -2,13 +2,22 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 #include <set>
 
-#include "experiments/comparison.h"
+#include "experiments/beside.h"
+#include "experiments/figure_plots.h"
+#include "experiments/gnuplot.h"
+#include "experiments/measured.h"
+#include "experiments/own_findings.h"
 #include "experiments/plot.h"
+#include "experiments/published.h"
+#include "experiments/published_page.h"
 #include "experiments/records.h"
 #include "experiments/terminal.h"
 #include "experiments/text_file.h"
+#include "experiments/timing_table.h"
+#include "experiments/work.h"
 #include "pipeline/error.h"
 
 namespace millrace {
@@ -74,12 +83,6 @@ std::string stages_text(const std::vector<CellSummary>& cells) {
          "\nother: the graph around the stages, and waiting for a free slot; with workers 0 the trainer's thread is the worker.\n";
 }
 
-std::string findings_text(const std::vector<Finding>& findings) {
-  std::string out;
-  for (const Finding& f : findings) out += "* **" + f.detector + "** " + f.text + "\n";
-  return out;
-}
-
 /// Provenance that all runs share, or how many there are.
 std::string provenance(const StudyResults& results) {
   std::set<std::string> commits, hosts, torches, commands;
@@ -112,17 +115,62 @@ std::string failures(const StudyResults& results) {
   return out.empty() ? "" : "\n## Runs that failed\n\n" + out;
 }
 
-void add_published(const Json& published, const std::vector<CellSummary>& cells, std::string& md, std::string& terminal) {
-  const auto both = judge_both(published, cells);
-  md += "\n## Beside the published figures\n\n" + published.value("title", "") + ".\n\n" + side_by_side(published, cells) + "\n" +
+/// The figures beside which this folder stands: those given, or those of its study's record.
+std::optional<FigureTable> published_of(const std::string& folder, const StudyResults& results, const Json& given) {
+  if (!given.is_null()) return read_published("--published", given);
+  if (!results.study.is_object() || !results.study.contains("published")) return {};
+  return read_published(folder + "/results.jsonl:" + std::to_string(results.study_line) + ": 'published'", results.study["published"]);
+}
+
+void add_published(const FigureTable& published, const std::vector<CellSummary>& cells, bool scaled, std::string& md,
+                   std::string& terminal) {
+  const Findings both = judge_both(published, cells, scaled);
+  md += "\n## Beside the published figures\n\n" + published.title + ".\n\n" + side_by_side(published, cells, scaled) + "\n" +
         findings_text(both);
-  md += "\n## What the published figures say by themselves\n\n" + findings_text(judge_published(published));
+  md += "\n## What the published figures say by themselves\n\n" + published_rows(published) + "\n" + findings_text(detect(published));
   for (const Finding& f : both) terminal += f.detector + "  " + f.text + "\n";
+}
+
+/// Pictures of figures, where there are any to draw: accuracy by batch, and what t_epoch hides.
+std::string add_pictures(const std::string& folder, const FigureTable& published, const FigureTable& ours, std::vector<std::string>& files,
+                         const std::function<void(const std::string&)>& warn) {
+  std::string md;
+  const auto add = [&](const std::string& stem, const std::string& program, int width, int height, const std::string& caption) {
+    if (program.empty()) return;
+    const auto written = write_pictures(folder, stem, program, width, height, warn);
+    files.insert(files.end(), written.begin(), written.end());
+    if (!written.empty()) md += "\n![" + caption + "](" + stem + ".svg)\n";
+  };
+  std::set<std::string> models;
+  for (const FigureTable* table : {&published, &ours})
+    for (const FigureRow& row : table->rows) models.insert(value_or(row.settings, "model", ""));
+  add("accuracy", batch_plot(published, ours), 1150, 80 + 340 * int(models.size()), "accuracy by batch, at equal G and at equal b");
+  const FigureTable& shown = ours.rows.empty() ? published : ours;
+  add("hidden", hidden_plot(shown), std::clamp(200 + 45 * int(shown.rows.size()), 500, 1800), 480, "what t_epoch shows of the wall");
+  return md;
+}
+
+/// Tables of several ranks or against published ones are about times by definition; a plain run's report stays short.
+bool wants_definitions(const FigureTable& ours, bool published) {
+  return published ||
+         std::any_of(ours.rows.begin(), ours.rows.end(), [](const FigureRow& row) { return number_of(row.settings, "ranks", 1) > 1; });
+}
+
+/// The accuracy that a study stops at: its own, or the published rows'.
+std::string target_text(const std::vector<CellSummary>& cells, const std::optional<FigureTable>& published) {
+  const FigureTable runs = measured_runs(cells);
+  for (const FigureTable* table : {&runs, published ? &*published : nullptr}) {
+    if (!table || table->rows.empty()) continue;
+    const Json& settings = table->rows.front().settings;
+    const double target = number_of(settings, "target_accuracy", number_of(settings, "target", 0));
+    if (target > 0) return target_table(runs, target, int(number_of(settings, "patience", 1)));
+  }
+  return {};
 }
 
 }  // namespace
 
-Report write_report(const std::string& folder, const std::function<void(const std::string&)>& warn) {
+Report write_report(const std::string& folder, const std::function<void(const std::string&)>& warn, const Json& given) {
   StudyResults results = collect(read_records(folder));
   keep_planned(results);
   const std::vector<CellSummary> cells = summarize(results);
@@ -133,6 +181,8 @@ Report write_report(const std::string& folder, const std::function<void(const st
   const std::string name = study.value("name", std::filesystem::path(folder).filename().string());
   const Table table = result_table(cells);
   const std::string foreign = foreign_text(results);
+  const std::optional<FigureTable> published = published_of(folder, results, given);
+  const FigureTable ours = measured_table(cells);
   const auto own = judge_own(cells);
 
   Report report;
@@ -152,21 +202,30 @@ Report write_report(const std::string& folder, const std::function<void(const st
   md += "\n## What the numbers say\n\n" + findings_text(own);
   report.terminal = table.text() + "\n" + (foreign.empty() ? "" : foreign + "\n");
   for (const Finding& f : own) report.terminal += f.detector + "  " + f.text + "\n";
-  if (study.contains("published")) {
-    try {
-      add_published(study["published"], cells, md, report.terminal);
-    } catch (const Json::exception&) {
-      throw Error(
-          ErrorKind::data,
-          folder + "/results.jsonl:" + std::to_string(results.study_line) + ": 'published' is not a table of figures as in a study's",
-          "the files in experiments/published show its form");
-    }
+  if (wants_definitions(ours, published.has_value())) md += timing_table(ours) + target_text(cells, published);
+  if (published) {
+    md += add_pictures(folder, *published, ours, report.files, warn);
+    add_published(*published, cells, !study.value("scale", "").empty(), md, report.terminal);
   }
   md += failures(results);
   const std::string path = (std::filesystem::path(folder) / "report.md").string();
   write_text(path, md);
   report.files.insert(report.files.begin(), path);
   report.terminal += "\nwritten:";
+  for (const std::string& file : report.files) report.terminal += " " + file;
+  report.terminal += "\n";
+  return report;
+}
+
+Report write_published(const std::string& folder, const FigureTable& table, const std::function<void(const std::string&)>& warn) {
+  Report report;
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  const std::string pictures = add_pictures(folder, table, {}, report.files, warn),
+                    path = (std::filesystem::path(folder) / "published.md").string();
+  write_text(path, published_page(table) + (pictures.empty() ? "" : "\n## Pictures\n" + pictures));
+  report.files.insert(report.files.begin(), path);
+  report.terminal = "written:";
   for (const std::string& file : report.files) report.terminal += " " + file;
   report.terminal += "\n";
   return report;

@@ -30,12 +30,20 @@ double sum_phase(const RunResult& run, const char* name) {
   return out;
 }
 
+/// The slowest rank's: what an epoch's images are divided by.
+double slowest_wall(const Json& epoch) {
+  double out = number(epoch, "wall_seconds");
+  if (const auto ranks = epoch.find("ranks"); ranks != epoch.end())
+    for (const Json& rank : *ranks) out = std::max(out, number(rank, "wall_seconds"));
+  return out;
+}
+
 /// The first epoch starts threads and touches memory for the first time: it is no rate.
 double steady_rate(const RunResult& run) {
   double images = 0, seconds = 0;
   for (std::size_t i = run.epochs.size() > 1 ? 1 : 0; i < run.epochs.size(); ++i) {
     images += number(run.epochs[i], "images");
-    seconds += number(run.epochs[i], "wall_seconds");
+    seconds += slowest_wall(run.epochs[i]);
   }
   return seconds > 0 ? images / seconds : 0;
 }

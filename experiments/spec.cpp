@@ -208,6 +208,36 @@ void visit(Keys& keys, StudySpec& s) {
   keys.choice<bool>("bars", s.stages, {{"phases", false}, {"stages", true}});
 }
 
+/// Each rule may read the study's axes only: a rule that no cell can meet is a mistyped one.
+std::vector<When> read_rules(const Entry& entry, const std::vector<Axis>& axes) {
+  std::vector<When> rules;
+  const auto wrong = [&](const std::string& what) {
+    refuse(entry.value_place, "study.when " + std::to_string(rules.size() + 1) + ": " + what,
+           "[[study.when]] with match = { axis = value }, and set = { \"table.key\" = value } or skip = true");
+  };
+  if (!entry.value.is_array()) refuse(entry.value_place, "study.when: expected a list of tables", "write [[study.when]]");
+  for (const Json& in : entry.value) {
+    When rule;
+    if (!in.is_object()) wrong("expected a table");
+    for (const auto& [key, value] : in.items()) {
+      if (key == "match" && value.is_object())
+        rule.match = value;
+      else if (key == "set" && value.is_object())
+        for (const auto& [name, v] : value.items()) rule.set.emplace_back(name, v);
+      else if (key == "skip" && value.is_boolean())
+        rule.skip = value.get<bool>();
+      else
+        wrong("'" + shortened(key) + "' is unknown or of the wrong type");
+    }
+    if (rule.match.empty() || rule.skip == !rule.set.empty()) wrong("needs match, and one of set and skip");
+    for (const auto& [key, value] : rule.match.items())
+      if (std::none_of(axes.begin(), axes.end(), [&, k = &key](const Axis& axis) { return axis.key == *k; }))
+        wrong("'" + shortened(key) + "' is no axis of this study");
+    rules.push_back(std::move(rule));
+  }
+  return rules;
+}
+
 StudySpec read_study(const Section& section) {
   StudySpec study;
   KeyReader keys(section, "study");
@@ -219,9 +249,13 @@ StudySpec read_study(const Section& section) {
     flatten("", axes->value, axes->value_place, study.axes);
     rest.erase("axes");
   }
+  if (const Entry* when = section.find("when")) {
+    study.when = read_rules(*when, study.axes);
+    rest.erase("when");
+  }
   std::vector<double> unused;
   KeyReader check(rest, "study");
-  check.numbers("axes", unused, {1}, 0, 0);  // Only so that its name is known to the message.
+  for (const char* taken : {"axes", "when"}) check.numbers(taken, unused, {1}, 0, 0);  // Only so that their names are known to the message.
   visit(check, study);
   check.finish();
   return study;

@@ -83,9 +83,18 @@ struct Axis {
   std::vector<Json> values;
 };
 
+/// [[study.when]]: cells with all of these values (a list: any of them) get further settings, or are left out. So rows may differ
+/// in more than the axes say, as published ones do; an axis that only such rules read needs no key of a table ("run").
+struct When {
+  Json match;  ///< Axis = value or list of values.
+  std::vector<std::pair<std::string, Json>> set;
+  bool skip = false;
+};
+
 /// [study]
 struct StudySpec {
   std::vector<Axis> axes;
+  std::vector<When> when;
   int repeat = 1;
   bool stages = false;    ///< The plot's bars: the loader's stages in place of the trainer's phases.
   std::string scale;      ///< What is smaller than in the published study; the report's first line says it.

@@ -7,6 +7,8 @@
 
 #include "experiments/commands.h"
 #include "experiments/grid.h"
+#include "experiments/published.h"
+#include "experiments/published_page.h"
 #include "experiments/records.h"
 #include "experiments/report.h"
 #include "experiments/results.h"
@@ -36,7 +38,8 @@ std::vector<PlannedRun> plan_runs(const Document& base, const StudySpec& study, 
   std::vector<PlannedRun> runs;
   for (int repetition = 0; repetition < study.repeat; ++repetition)
     for (const Cell& cell : expand(study.axes)) {
-      Spec spec = spec_of(base, cell, repetition, cores);
+      if (skipped(cell, study.when)) continue;
+      Spec spec = spec_of(base, cell, repetition, cores, study.when);
       std::string digest = digest_of(spec);
       runs.push_back({cell, repetition, std::move(spec), std::move(digest)});
     }
@@ -126,6 +129,7 @@ int study_command(const SpecArguments& arguments, const Context& context) {
     restrict_axis(study.axes, key, value);
   }
   const std::vector<PlannedRun> runs = plan_runs(document, study, context.host.cores);
+  if (runs.empty()) throw Error(ErrorKind::usage, document.file + ": no cell is left of the study's grid", "[[study.when]] skips them all");
   print_warnings(runs, context.out);
   SourceShelf sources([&](const std::string& text) { context.out.warning(text); });
   open_sources(runs.front().spec, sources);  // Missing data end the study before it begins.
@@ -155,9 +159,17 @@ int study_command(const SpecArguments& arguments, const Context& context) {
   return status;
 }
 
-int report_command(const std::string& folder, const Context& context) {
-  const Report report = write_report(folder, [&](const std::string& text) { context.out.warning(text); });
-  std::printf("%s", report.terminal.c_str());
+int report_command(const std::string& folder, const std::string& published, const std::string& out, const Context& context) {
+  if (folder.empty() && published.empty())
+    throw Error(ErrorKind::usage, "report: neither a folder nor --published", "for example: millrace report out/quickstart");
+  const auto warn = [&](const std::string& text) { context.out.warning(text); };
+  const Json figures = published.empty() ? Json() : read_toml(published);
+  if (folder.empty()) {
+    const FigureTable table = read_published(published, figures);
+    std::printf("%s", (out.empty() ? published_page(table) : write_published(out, table, warn).terminal).c_str());
+    return 0;
+  }
+  std::printf("%s", write_report(folder, warn, figures).terminal.c_str());
   return 0;
 }
 

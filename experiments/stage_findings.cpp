@@ -1,16 +1,10 @@
-#include "experiments/comparison.h"
-
 #include <algorithm>
 
+#include "experiments/measured.h"
+#include "experiments/own_findings.h"
 #include "experiments/terminal.h"
 
 namespace millrace {
-namespace {
-
-std::string label(const CellSummary& s) { return s.cell.empty() ? "the run" : cell_label(s.cell); }
-
-}  // namespace
-
 std::optional<Finding> judge_stages(const std::vector<CellSummary>& cells) {
   double read = 0, decode = 0, augment = 0;
   const CellSummary *most = nullptr, *least = nullptr;
@@ -36,7 +30,7 @@ std::optional<Finding> judge_stages(const std::vector<CellSummary>& cells) {
   }
   if (!n) return {};
   const auto mean = [&](double sum) { return significant(sum / double(n), 3); };
-  const auto at = [&](const CellSummary& s) { return fixed(100 * share(s), 0) + " % (" + label(s) + ")"; };
+  const auto at = [&](const CellSummary& s) { return fixed(100 * share(s), 0) + " % (" + own_label(s) + ")"; };
   return Finding{"D11", "an image takes a worker " + mean(read) + " us to read, " + mean(decode) + " to decode and " + mean(augment) +
                             " to augment (means over " + std::to_string(n) + (single ? " cells of one thread" : " cells") +
                             "); augmenting is " + at(*least) + " to " + at(*most) +
