@@ -1,5 +1,6 @@
 #include "train/rendezvous.h"
 
+#include <c10/util/Logging.h>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
@@ -27,6 +28,7 @@ std::string listening_address(const JoinOptions& o) {
 }
 
 StorePtr open_store(const JoinOptions& o) {
+  c10::initLogging(); // TORCH_CPP_LOG_LEVEL counts from here on; Python's torch does this when it is imported.
   c10d::TCPStoreOptions options;
   options.isServer = o.rank == 0 && !o.store_is_there;
   options.waitWorkers = false; // It counts whoever connects; ranks are counted by the lifeline.
