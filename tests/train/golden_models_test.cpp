@@ -184,10 +184,10 @@ TEST(GoldenModels, NamesOrderAndInitialWeightsAreThePeers) {
   }
 }
 
-/// Rounding, relative to a tensor's norm. Another order of sums differs in the last of float32's 24 bits; BatchNorm divides by the
-/// deviation of few values, layer after layer, which multiplies that: 1e-3 here is 20 times what was seen with other layouts
-/// and thread counts, and a wrong layer, stride or order is off by 0.1 or more.
-constexpr double kTolerance = 1e-3;
+/// Rounding, relative to a tensor's norm; a wrong layer, stride or order is off by 0.1 or more. Channels first runs the peer's
+/// kernels. Channels last adds up in another order: where a ReLU's input is about 0 it flips, which moved gradients of ResNet-18 on 8
+/// pictures by up to 0.012.
+double tolerance_of(train::MemoryOrder layout) { return layout == train::MemoryOrder::nchw ? 2e-3 : 3e-2; }
 /// A bias ahead of the next BatchNorm has no effect: its gradient is nothing but rounding, 1e-6 here beside others of 1 to 100.
 constexpr double kNoise = 0.02;
 
@@ -206,7 +206,7 @@ void expect_like_the_peer(const Case& c, const train::TrainOptions& options) {
   double worst = 0;
   const auto near = [&](double ours, double peers, double scale, const std::string& what) {
     worst = std::max(worst, std::abs(ours - peers) / scale);
-    EXPECT_NEAR(ours, peers, kTolerance * scale) << what;
+    EXPECT_NEAR(ours, peers, tolerance_of(options.layout) * scale) << what;
   };
   std::size_t at = 0;
   for (std::size_t p = 0; p < names.size(); ++p) {
