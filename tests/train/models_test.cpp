@@ -90,22 +90,5 @@ TEST(Models, RefuseWhatLeavesNothing) {
   EXPECT_EQ(error_of([&] { make(wide); }), ErrorKind::usage);
 }
 
-/// bf16 keeps 8 bits: far from float32's results, but the same training.
-TEST(Models, TrainInBfloat16) {
-  train::TrainOptions options = options_for("mobilenetv3_small");
-  options.optimizer = "adamw";
-  options.lr = 1e-3;
-  options.precision = train::Precision::bf16;
-  const auto trainer = make(options);
-  MemoryStream stream(options.input, 32, 1);
-  double first = 0, last = 0;
-  for (int epoch = 0; epoch < 12; ++epoch) {
-    stream.rewind();
-    last = train_on(*trainer, stream).loss;
-    if (epoch == 0) first = last;
-  }
-  EXPECT_LT(last, 0.8 * first);
-}
-
 }  // namespace
 }  // namespace millrace::testing
