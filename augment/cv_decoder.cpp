@@ -22,7 +22,9 @@ class CvDecoder final : public Decoder {
   explicit CvDecoder(const CvDecoderOptions& options) : options_(options) {
     if (options.channels != 1 && options.channels != 3)
       throw Error(ErrorKind::usage, "decoded pictures have 1 or 3 channels, not " + std::to_string(options.channels));
-    cv::setNumThreads(1);  // Parallelism belongs to the pipeline.
+    // Parallelism belongs to the pipeline. Once: it ends OpenCV's arena, and two workers that did so at a time crashed.
+    static const bool once = (cv::setNumThreads(1), true);
+    static_cast<void>(once);
   }
 
   Expected<ImageInfo> header(std::span<const std::uint8_t> bytes) override {

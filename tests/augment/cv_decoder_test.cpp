@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <thread>
 
 #include <opencv2/imgcodecs.hpp>
 
@@ -72,6 +73,14 @@ TEST_P(CvDecoder, HeadersOfAnyBytesAreReadOrRefused) {
       const auto info = decoder->header(spoilt);
       EXPECT_TRUE(!info || std::int64_t{info->size.width} * info->size.height <= 64'000'000);
     }
+}
+
+TEST(CvDecoders, AreMadeByManyThreadsAtATime) {
+  for (int round = 0; round < 20; ++round) {
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 8; ++t) threads.emplace_back([] { EXPECT_TRUE(make_cv_decoder({.channels = 3})); });
+    for (std::thread& thread : threads) thread.join();
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Formats, CvDecoder, testing::Values(".png", ".bmp", ".webp"),

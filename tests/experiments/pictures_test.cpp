@@ -177,7 +177,7 @@ TEST_F(PictureFolder, AStudyOfStagesPlotsThem) {
   EXPECT_THAT(text("out/plot.gp"), HasSubstr("title \"decode\""));
   EXPECT_THAT(text("out/plot.gp"), HasSubstr("of a worker an image"));
   EXPECT_THAT(text("out/report.md"), HasSubstr("## A worker's time an image"));
-  EXPECT_THAT(text("out/report.md"), HasSubstr("**D11** an image takes a worker"));
+  EXPECT_THAT(text("out/report.md"), HasSubstr("**D11, a worker's time.** an image takes a worker"));
 }
 
 TEST(RawPictures, AreCroppedToWhatWasDrawnForThem) {

@@ -78,8 +78,8 @@ TEST_P(State, AStateIsACopyThatLaterStepsDoNotTouch) {
 INSTANTIATE_TEST_SUITE_P(Optimisers, State,
                          ::testing::Values(Kind{"toy", "sgd", 0}, Kind{"toy", "sgd", 0.9}, Kind{"toy", "adam", 0}, Kind{"lenet", "sgd", 0.9},
                                            Kind{"lenet", "adamw", 0}),
-                         [](const auto& info) {
-                           return std::string(info.param.model) + "_" + info.param.optimizer + (info.param.momentum > 0 ? "_momentum" : "");
+                         [](const auto& kind) {
+                           return std::string(kind.param.model) + "_" + kind.param.optimizer + (kind.param.momentum > 0 ? "_momentum" : "");
                          });
 
 TEST(TrainerState, NamesAreTorchs) {
