@@ -16,7 +16,7 @@ import subprocess
 import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-SPECS = os.path.join(ROOT, "experiments", "specs", "bench")
+SPECS = os.path.join("experiments", "specs", "bench")  # Every command runs in ROOT: records hold no path of the machine.
 
 parser = argparse.ArgumentParser()
 parser.add_argument("suite", choices=("spine", "pixels"))
