@@ -3,8 +3,8 @@
 
 #include <tuple>
 
-#include "pipeline/workers.h"
 #include "pipeline/slot_home.h"
+#include "pipeline/workers.h"
 
 namespace millrace {
 namespace {
