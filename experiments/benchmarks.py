@@ -5,7 +5,7 @@ usage: benchmarks.py spine|pixels [--program build/release/millrace] [--repeats 
 
 All configurations run once, then all again, each in a fresh process; every run is one JSON line in --out, and the table covers the
 lines of this call. --peers: a folder with `one.sh PEER TASK WORKERS SECONDS` that prints a JSON line with images_per_s. --torch: a
-Python with torch, for the eager LeNet step (tests/train/eager_lenet_step.py). Needs nothing but Python's standard library.
+Python with torch, for the eager LeNet step (tests/train/eager_step.py). Needs nothing but Python's standard library.
 """
 import argparse
 import datetime
@@ -72,8 +72,8 @@ def train(spec, **values):
 
 
 def eager(batch, threads):
-    script = os.path.join(ROOT, "tests", "train", "eager_lenet_step.py")
-    return lambda: last_json([args.torch, script, "--batch", str(batch), "--threads", str(threads), "--seconds", str(args.seconds)])
+    script = os.path.join(ROOT, "tests", "train", "eager_step.py")
+    return lambda: last_json([args.torch, script, "lenet", "--batch", str(batch), "--threads", str(threads), "--seconds", str(args.seconds)])
 
 
 def peer(name, task, workers, images=""):

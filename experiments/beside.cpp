@@ -5,41 +5,14 @@
 #include <cstdio>
 
 #include "experiments/measured.h"
+#include "experiments/orders.h"
 #include "experiments/phrases.h"
 #include "experiments/terminal.h"
+#include "experiments/tolerances.h"
 #include "experiments/work.h"
 
 namespace millrace {
 namespace {
-
-constexpr double kEpsilon = 1e-9;  ///< Of sums of decimals.
-
-/// Our figure in the unit of the published column.
-Figure in_unit(const FigureTable& published, const std::string& column, Figure f) {
-  if (!published.in_percent(column)) return f;
-  f.value *= 100, f.low *= 100, f.high *= 100;
-  f.text = fixed(f.value, 2);
-  return f;
-}
-
-const Tolerance* tolerance_for(const FigureTable& published, const FigureRow& row, const FigureRow& ours, const std::string& column,
-                               bool scaled) {
-  for (const Tolerance& t : published.tolerances) {
-    const bool named = std::find(t.metrics.begin(), t.metrics.end(), column) != t.metrics.end();
-    const bool applies = named && has_settings(row, t.where) && has_settings(ours, t.ours);
-    if (applies && !(scaled && t.unscaled)) return &t;
-  }
-  return nullptr;
-}
-
-bool within(const Tolerance& t, const Figure& theirs, const Figure& ours) {
-  const double allowed = t.within + t.within_share * std::abs(theirs.value);
-  const bool near = allowed == 0 || std::abs(ours.value - theirs.value) <= allowed + kEpsilon;
-  return near && (t.high <= t.low || (ours.value >= t.low - kEpsilon && ours.value <= t.high + kEpsilon));
-}
-
-/// A table's row of our cells as figures, by label.
-const FigureRow* measured_row(const FigureTable& measured, const CellSummary& cell) { return measured.named(own_label(cell)); }
 
 /// Small numbers in fixed notation would be rows of zeros.
 std::string short_text(double value) {
@@ -120,7 +93,7 @@ std::string side_by_side(const FigureTable& published, const std::vector<CellSum
     line.push_back(!ours.empty() ? "" : row.needs.empty() ? "ours: not in this grid" : "ours: not run: needs " + row.needs);
     table.add(std::move(line));
     for (const CellSummary* cell : ours) {
-      const FigureRow* mine = measured_row(measured, *cell);
+      const FigureRow* mine = measured.named(own_label(*cell));
       if (!mine) continue;
       std::vector<std::string> own{"ours: " + mine->name};
       for (const std::string& column : columns) own.push_back(our_text(published, row, *mine, column, scaled));
@@ -137,134 +110,6 @@ std::string side_by_side(const FigureTable& published, const std::vector<CellSum
 
 namespace {
 
-void judge_tolerances(const FigureTable& published, const FigureTable& measured, const std::vector<CellSummary>& cells, bool scaled,
-                      Findings& out) {
-  for (const Tolerance& t : published.tolerances) {
-    if (t.metrics.empty()) continue;
-    if (scaled && t.unscaled) {
-      out.push_back({"tolerance", joined(t.metrics) + " is not judged: the study is scaled down."});
-      continue;
-    }
-    std::size_t judged = 0, kept = 0;
-    std::vector<std::string> outside;
-    double low = HUGE_VAL, high = -HUGE_VAL, widest = 0;
-    for (const FigureRow& row : published.rows) {
-      if (!has_settings(row, t.where)) continue;
-      for (const CellSummary* cell : matching(published, row, cells)) {
-        const FigureRow* mine = measured_row(measured, *cell);
-        for (const std::string& column : t.metrics) {
-          const Figure *theirs = row.find(column), *f = mine ? mine->find(column) : nullptr;
-          const bool same_length = !mine || setting(row, "epochs") == mine->settings.value("epochs", Json()) || column != "accuracy";
-          if (!theirs || !f || !same_length || !has_settings(*mine, t.ours)) continue;
-          const Figure ours = in_unit(published, column, *f);
-          ++judged;
-          low = std::min(low, ours.value), high = std::max(high, ours.value);
-          widest = std::max(widest, std::abs(ours.value - theirs->value));
-          if (within(t, *theirs, ours))
-            ++kept;
-          else
-            outside.push_back(mine->name + " " + column + " " + fixed(ours.value, published.in_percent(column) ? 2 : 4) + " (published " +
-                              theirs->text + ")");
-        }
-      }
-    }
-    if (!judged && t.ours.is_object()) continue;  // For studies of another kind.
-    if (!judged) {
-      out.push_back({"tolerance", joined(t.metrics) + ": no cell of this grid, run to the published epochs, to judge."});
-      continue;
-    }
-    const int decimals = published.in_percent(t.metrics[0]) ? 2 : 4;
-    std::string text = joined(t.metrics) + ": " + std::to_string(kept) + " of " + counted(judged, "cell") + " within ";
-    if (t.high > t.low) text += span(t.low, t.high, 1);
-    if (t.within > 0) text += plain(t.within) + " of the published figure (widest " + fixed(widest, decimals) + ")";
-    if (t.within_share > 0) text += pct(t.within_share, 0) + " of the published figure";
-    if (t.apart > 0)
-      text += "; they lie " + fixed(high - low, decimals) + " apart, " + (high - low <= t.apart + kEpsilon ? "within" : "beyond") +
-              " the " + plain(t.apart) + " allowed";
-    out.push_back({"tolerance", text + (outside.empty() ? "." : "; outside: " + some(outside) + ".")});
-  }
-}
-
-/// Curves: every epoch of every run from a given one on.
-void judge_curves(const FigureTable& published, const std::vector<CellSummary>& cells, bool scaled, Findings& out) {
-  for (const Tolerance& t : published.tolerances) {
-    if (t.series.empty()) continue;
-    if (scaled && t.unscaled) {
-      out.push_back({"tolerance", "the curves of " + t.series + " are not judged: the study is scaled down."});
-      continue;
-    }
-    std::size_t judged = 0, kept = 0;
-    double widest = 0;
-    std::string where;
-    for (const FigureRow& row : published.rows) {
-      const auto theirs = row.series.find(t.series);
-      if (theirs == row.series.end() || !has_settings(row, t.where)) continue;
-      for (const CellSummary* cell : matching(published, row, cells))
-        for (const RunResult* run : cell->runs)
-          for (std::size_t e = t.from_epoch; e <= std::min(run->epochs.size(), theirs->second.size()); ++e) {
-            const Json value = run->epochs[e - 1].value(t.series, Json());
-            if (!value.is_number()) continue;
-            const double off = std::abs(value.get<double>() - theirs->second[e - 1].value);
-            ++judged;
-            kept += off <= t.within + kEpsilon;
-            if (off <= widest) continue;
-            widest = off;
-            where = own_label(*cell) + ", epoch " + std::to_string(e);
-          }
-    }
-    if (judged)
-      out.push_back({"tolerance", "curves of " + t.series + " from epoch " + std::to_string(t.from_epoch) + " on: " + std::to_string(kept) +
-                                      " of " + counted(judged, "point") + " within " + plain(t.within) + "; widest " + fixed(widest, 4) +
-                                      " (" + where + ")."});
-  }
-}
-
-void judge_orders(const FigureTable& published, const FigureTable& measured, Findings& out) {
-  for (const Order& o : published.orders) {
-    std::size_t pairs = 0, kept = 0, untestable = 0, chance = 0;
-    std::vector<std::string> broken;
-    for (const FigureRow& a : measured.rows)
-      for (const FigureRow& b : measured.rows) {
-        const Json x = setting(a, o.along), y = setting(b, o.along);
-        if (!x.is_number() || !y.is_number() || x >= y || !has_settings(a, o.where) || !has_settings(b, o.where)) continue;
-        if (!std::all_of(o.equal.begin(), o.equal.end(), [&](const std::string& key) { return agree(a, b, key); })) continue;
-        // Neighbours along the axis only: what lies between has its own pairs.
-        const bool between = std::any_of(measured.rows.begin(), measured.rows.end(), [&](const FigureRow& m) {
-          const Json z = setting(m, o.along);
-          return z.is_number() && x < z && z < y && has_settings(m, o.where) &&
-                 std::all_of(o.equal.begin(), o.equal.end(), [&](const std::string& key) { return agree(a, m, key); });
-        });
-        if (between) continue;
-        for (const std::string& metric : o.metrics) {
-          const Figure *p = a.find(metric), *q = b.find(metric);
-          if (!p || !q) continue;
-          if (o.needs_cores && (shares_cores(a) || shares_cores(b))) {
-            ++untestable;
-            continue;
-          }
-          ++pairs;
-          const double slack = o.slack + o.slack_share * std::abs(p->value), rise = q->value - p->value;
-          if (o.direction == "falls" ? rise <= slack : o.direction == "rises" ? rise >= -slack : std::abs(rise) <= slack)
-            ++kept;
-          else if (p->low <= q->high && q->low <= p->high && a.runs > 1 && b.runs > 1)
-            ++chance;
-          else
-            broken.push_back(metric + " of " + b.name + " (" + significant(q->value, 4) + ") against " + a.name + " (" +
-                             significant(p->value, 4) + ")");
-        }
-      }
-    std::string text = "\"" + o.text + "\"";
-    if (pairs)
-      text += ": holds in " + std::to_string(kept) + " of " + counted(pairs, "pair") + " of ours" +
-              (chance ? ", " + std::to_string(chance) + " not distinguishable by their repetitions" : "") +
-              (broken.empty() ? "" : "; not in " + some(broken, 4));
-    if (untestable)
-      text += std::string(pairs ? "; " : ": ") + counted(untestable, "pair") + " not testable here: ranks and workers share cores";
-    if (!pairs && !untestable) text += ": no pair of this grid to judge";
-    out.push_back({"order", text + "."});
-  }
-}
-
 void judge_speed(const FigureTable& published, const FigureTable& measured, const std::vector<CellSummary>& cells, Findings& out) {
   double theirs = 0, ours = 0, best_published = 0, best_own = 0;
   std::size_t rows = 0;
@@ -278,14 +123,14 @@ void judge_speed(const FigureTable& published, const FigureTable& measured, cons
     const Figure *wall = row.find("wall"), *load = row.find("load"), *update = row.find("update");
     std::vector<std::string> ratios;
     for (const CellSummary* cell : mine) {
-      const FigureRow* m = measured_row(measured, *cell);
+      const FigureRow* m = measured.named(own_label(*cell));
       if (m && load && update && cell->update_ms.median > 0)
         ratios.push_back(significant(cell->load_ms.median / cell->update_ms.median, 3));
     }
     if (!ratios.empty())
       out.push_back(
           {"D1", row.name + ": load over update is " + fixed(load->value / update->value, 2) + " published, " + some(ratios) + " here."});
-    const FigureRow* m = mine.empty() ? nullptr : measured_row(measured, *mine.front());
+    const FigureRow* m = mine.empty() ? nullptr : measured.named(own_label(*mine.front()));
     if (!wall || !m || works.empty() || !m->find("wall")) continue;
     if (m->settings.value("images", 0.0) != works[0].images) continue;
     theirs += wall->value * works[0].epochs;
@@ -345,6 +190,7 @@ Findings judge_both(const FigureTable& published, const std::vector<CellSummary>
   judge_tolerances(published, measured, cells, scaled, out);
   judge_curves(published, cells, scaled, out);
   judge_orders(published, measured, out);
+  judge_floor(published, measured, out);
   judge_claims(published, measured, cells, out);
   return out;
 }

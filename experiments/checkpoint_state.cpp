@@ -31,7 +31,7 @@ const std::set<std::string>& free_keys() {
   static const std::set<std::string> keys{
       "data.path", "data.test_path", "data.verify", "data.batch", "data.batch_per_rank", "data.batch_per_node",
       "loader.workers", "loader.prefetch", "loader.extra_us_per_image", "loader.memory",
-      "train.epochs", "train.steps", "train.evaluate_every", "train.checkpoint_every", "train.checkpoint_every_steps",
+      "train.epochs", "train.steps", "train.evaluate_every", "train.evaluation_beside", "train.checkpoint_every", "train.checkpoint_every_steps",
       "train.keep_checkpoints", "train.device", "train.threads", "train.ranks", "train.processes", "train.mode", "train.sync",
       "train.bucket_mb", "train.peer_timeout", "train.on_nonfinite", "train.step_microseconds"};
   return keys;
@@ -39,23 +39,23 @@ const std::set<std::string>& free_keys() {
 
 std::string text_of(const Json& value) { return value.is_null() ? "not set" : value.dump(); }
 
-/// Calls `differs(key, mine, theirs)` for every key of two tables that is not equal.
+/// Calls `differs(key, mine, theirs)` for every key of two tables that is not equal. A key that an older version did not know had its default.
 template <class F>
-void compare(const std::string& table, const Json& mine, const Json& theirs, F&& differs) {
+void compare(const std::string& table, const Json& mine, const Json& theirs, const Json& defaults, F&& differs) {
   std::set<std::string> keys;
   for (const auto* side : {&mine, &theirs})
     if (side->is_object())
       for (const auto& [key, value] : side->items()) keys.insert(key);
   const auto at = [](const Json& json, const std::string& key) { return json.is_object() && json.contains(key) ? json[key] : Json(); };
   for (const std::string& key : keys)
-    if (const Json a = at(mine, key), b = at(theirs, key); a != b) differs(table + "." + key, a, b);
+    if (const Json a = at(mine, key), b = at(theirs, key); a != b && !(b.is_null() && a == at(defaults, key))) differs(table + "." + key, a, b);
 }
 
 }  // namespace
 
 void EpochSums::add(const train::EpochResult& part) {
   train::EpochResult& r = result_;
-  r.epoch = part.epoch;
+  if (part.steps) r.epoch = part.epoch; // A part without steps saw no batch that says it.
   r.complete = part.complete;
   r.steps += part.steps;
   r.images += part.images;
@@ -80,7 +80,7 @@ void EpochSums::add(const train::EpochResult& part) {
   r.loss = r.images ? r.loss_sum / static_cast<double>(r.images) : 0;
   r.digest += part.digest;
   r.weights_norm = part.weights_norm;
-  r.lr = part.lr;
+  if (part.steps) r.lr = part.lr;
 }
 
 Json EpochSums::to_json() const {
@@ -91,6 +91,7 @@ Json EpochSums::to_json() const {
           {"digest", r.digest},
           {"wall_seconds", r.wall_seconds},
           {"unaccounted_seconds", r.unaccounted_seconds},
+          {"reduce_hidden_seconds", r.reduce_hidden_seconds},
           {"phases", millrace::to_json(r.phases)},
           {"complete", r.complete},
           {"weights_norm", finite(r.weights_norm)},
@@ -108,6 +109,7 @@ EpochSums EpochSums::from_json(const Json& json, std::uint32_t epoch) {
   r.digest = json.at("digest").get<std::uint64_t>();
   r.wall_seconds = number(json, "wall_seconds");
   r.unaccounted_seconds = number(json, "unaccounted_seconds");
+  r.reduce_hidden_seconds = number(json, "reduce_hidden_seconds");
   r.phases = phases_from(json.at("phases"));
   out.checkpoint_seconds = number(json, "checkpoint_seconds");
   r.complete = json.at("complete").get<bool>();
@@ -126,6 +128,7 @@ Json to_json(const CheckpointState& s) {
           {"batch", s.batch},
           {"samples", s.samples},
           {"world_size", s.world_size},
+          {"evaluations_at_target", s.reached},
           {"device", s.device},
           {"epoch_so_far", s.sums.to_json()},
           {"versions", s.versions},
@@ -147,6 +150,7 @@ CheckpointState checkpoint_state(const Json& json, const std::string& place) {
     s.batch = json.at("batch").get<std::uint64_t>();
     s.samples = json.at("samples").get<std::uint64_t>();
     s.world_size = json.at("world_size").get<int>();
+    s.reached = json.at("evaluations_at_target").get<std::uint32_t>();
     s.device = json.at("device").get<std::string>();
     s.sums = EpochSums::from_json(json.at("epoch_so_far"), s.epoch);
     s.versions = json.at("versions");
@@ -165,11 +169,11 @@ std::vector<std::string> check_same_run(const CheckpointState& state, const Spec
                 "resume with the settings it was written with, or start in another folder (--out)");
   };
   std::vector<std::string> changed;
-  const Json mine = to_json(spec);
+  const Json mine = to_json(spec), defaults = to_json(Spec());
   const train::ScheduleKind schedule = spec.train.options.schedule.kind;
   const bool rate_ends_with_run = schedule == train::ScheduleKind::cosine || schedule == train::ScheduleKind::one_cycle;
   for (const char* table : {"data", "loader", "train"})
-    compare(table, mine.value(table, Json()), state.spec.value(table, Json()), [&](const std::string& key, const Json& a, const Json& b) {
+    compare(table, mine.value(table, Json()), state.spec.value(table, Json()), defaults.value(table, Json()), [&](const std::string& key, const Json& a, const Json& b) {
       const bool is_length = key == "train.epochs" || key == "train.steps";
       if (!free_keys().contains(key) || (is_length && rate_ends_with_run)) other(key, a, b);
       changed.push_back(key + " " + text_of(a) + " (was " + text_of(b) + ")");

@@ -39,6 +39,7 @@ struct CheckpointState {
   std::uint64_t samples = 0;     ///< Of the data set.
   std::uint64_t batch = 0;       ///< Global.
   int world_size = 1;
+  std::uint32_t reached = 0;     ///< Evaluations in a row, up to that of `sums`, with train.target_accuracy.
   std::string device;            ///< Of rank 0.
   Json versions;
   EpochSums sums;                ///< Complete: the epoch is trained, but not evaluated and on record.

@@ -149,7 +149,7 @@ int run_cli(int argc, char** argv, Signals& signals) {
     out.as_rank(context.launched->join.rank);
   }
   if (processes) {
-    parse_spec(read_with_sets(a), context.host.cores);  // What is wrong with it is said once.
+    parse_spec(read_with_sets(a), context.host.cores, /*launched=*/true);  // What is wrong with it is said once.
     return run_processes(processes, arguments_of_ranks(argc, argv), signals, out);
   }
   if (*train) return train_command(a, context);

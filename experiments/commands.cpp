@@ -29,7 +29,7 @@ Document read_with_sets(const SpecArguments& arguments) {
 }
 
 Spec read_spec(const SpecArguments& arguments, const Context& context) {
-  Spec spec = parse_spec(read_with_sets(arguments), context.host.cores);
+  Spec spec = parse_spec(read_with_sets(arguments), context.host.cores, context.launched.has_value());
   if (context.leads())
     for (const std::string& warning : spec.warnings) context.out.warning(warning);
   return spec;
@@ -74,6 +74,7 @@ class TrainOutput {
       if (record.value("run", "") != run) continue;
       known = true;
       if (record.value("type", "") == "end") complete = record.value("outcome", "") == "complete";
+      if (record.value("stopped_at_target", false)) at_the_end = true;
     }
     if (complete && at_the_end) return false;
     if (!known) records_.append(run_record(spec, context_, run, "in memory"));
@@ -87,8 +88,11 @@ class TrainOutput {
                       grouped(epoch["images_per_second"]) + " images/s, loss " +
                       (epoch["loss"].is_number() ? fixed(epoch["loss"], 4) : "not finite") + ", accuracy " + percent(epoch["accuracy"]) + " %");
   }
-  void failed(const char* error) {
-    if (!run_.empty()) records_.append({{"type", "end"}, {"run", run_}, {"outcome", "failed"}, {"error", error}});
+  void failed(const char* error) noexcept {
+    try {
+      if (!run_.empty()) records_.append({{"type", "end"}, {"run", run_}, {"outcome", "failed"}, {"error", error}});
+    } catch (const std::exception&) { // A full disk, say: what ended the run is what is told.
+    }
   }
   void ended(bool done) {
     records_.append({{"type", "end"}, {"run", run_}, {"outcome", done ? "complete" : "stopped"}, {"ended", now_utc()}});
@@ -138,7 +142,8 @@ int train_command(const SpecArguments& arguments, const Context& context) {
   const Source& source = sources.train(spec.data);
   std::optional<TrainOutput> output;
   // What a stop leaves is worth some seconds on the disk. Schedulers give 30.
-  if (spec.train.checkpoints() && context.set_patience) context.set_patience(std::chrono::seconds(25));
+  // So is a step that ranks in other processes end together.
+  if ((spec.train.checkpoints() || context.launched) && context.set_patience) context.set_patience(std::chrono::seconds(25));
   try {
     if (ranks.first()) output.emplace(folder, context);
     auto resume = ranks.first() ? resume_of(arguments, spec, source, ranks.shape(), folder, context) : std::nullopt;
@@ -155,8 +160,8 @@ int train_command(const SpecArguments& arguments, const Context& context) {
                                    resume ? &*resume : nullptr);
     if (output) output->ended(done);
   } catch (const std::exception& e) {
-    if (output) output->failed(e.what());
     for (const auto& world : ranks.worlds) world->abort(e.what());  // What ends one rank ends the others, who say why.
+    if (output) output->failed(e.what());
     throw;
   }
   return 0;

@@ -69,6 +69,7 @@ struct Order {
   std::vector<std::string> equal;
   Json where;
   double slack = 0, slack_share = 0;  ///< In the metric's unit; as a share of it.
+  double cut_low = 0, cut_high = 0;   ///< Where set: the smaller figure of a pair is this share below the larger one.
   bool needs_cores = false;           ///< Not to be judged where ranks and workers share cores.
 };
 
@@ -97,7 +98,7 @@ struct FigureTable {
   std::vector<Tolerance> tolerances;
   std::vector<std::string> repetition_keys;                ///< Rows that differ in these alone are repetitions.
   std::vector<std::pair<std::string, std::string>> match;  ///< A row's setting, and our key for it.
-  Json extra = Json::object();                             ///< reference, assume, link, break_even, idle: for the detectors of those names.
+  Json extra = Json::object();                             ///< reference, assume, link, break_even, idle, floor: for the detectors of those names.
 
   bool in_percent(const std::string& column) const;
   const FigureRow* named(std::string_view name) const;

@@ -155,7 +155,7 @@ std::optional<Launched> launched_as(const Variables& variables) {
 
 Ranks joined_ranks(const Launched& launched, const Spec& spec, const Source& source, const Host& host) {
   const std::string ranks = std::to_string(launched.join.size);
-  if (mode_of(spec.train) == Mode::dp || spec.train.mode == Mode::single)
+  if (mode_of(spec.train) == Mode::dp || (spec.train.mode == Mode::single && launched.join.size > 1))
     bad("train.mode is not for several processes, but " + launched.by + " has started " + ranks, "use mode = \"ddp\"");
   if (spec.train.ranks > 1 && spec.train.ranks != launched.join.size)
     bad("train.ranks = " + std::to_string(spec.train.ranks) + ", but " + launched.by + " has started " + ranks + " processes, each one rank",
@@ -173,7 +173,10 @@ Ranks joined_ranks(const Launched& launched, const Spec& spec, const Source& sou
   const bool bound = host.cores_visible * launched.local_size <= static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
   if (gpu) out.device = options.device;
   out.on_host = bound ? 1 : launched.local_size;
-  agree(*out.worlds[0], facts_of(spec, source, versions));
+  Facts facts = facts_of(spec, source, versions);
+  // Each has counted the hosts by what its launcher says of its own.
+  facts.emplace_back("the global batch", std::to_string(global_batch(spec.data, out.shape())));
+  agree(*out.worlds[0], facts);
   return out;
 }
 

@@ -55,6 +55,11 @@ double mean_rank_rate(const RunResult& run) {
   return out / double(run.epochs.size() - first);
 }
 
+/// One more than were run where the target was not reached.
+double epochs_to_target(const RunResult& run) {
+  return double(run.epochs.size()) + (run.epochs.back().value("stopped_at_target", false) ? 0 : 1);
+}
+
 using Runs = std::vector<const RunResult*>;
 
 template <class F>
@@ -117,6 +122,8 @@ void add_figures(FigureRow& row, const Runs& runs) {
   });
   add(row, "first_epoch", runs, [](const RunResult& r) { return number(r.epochs.front(), "wall_seconds"); });
   add(row, "rank_rate", runs, mean_rank_rate);
+  add(row, "weights_norm", runs, [](const RunResult& r) { return r.epochs.front().value("weights_norm", Json()).is_number() ? number(r.epochs.front(), "weights_norm") : std::nan(""); });
+  if (number_of(row.settings, "target_accuracy", 0) > 0) add(row, "epochs_to_target", runs, epochs_to_target);
   const std::size_t epochs = runs.front()->epochs.size();
   for (std::size_t e = 1; e <= epochs; ++e)
     add(row, "accuracy_" + std::to_string(e), runs, [e](const RunResult& r) {

@@ -7,7 +7,8 @@ namespace millrace {
 /// Our own cells as a table of figures, so that every detector runs on them: one row a cell (the median of its repetitions, their
 /// range), settings under the short names that published rows use (model ranks mode batch_per_rank workers lr ...), and
 /// images, test_images, classes, cores as recorded. t_batch, t_epoch: the published definition, after the fetch and without
-/// loading (the slowest rank's mean); wall: an epoch of training; rank_rate: sum of the ranks' own images/s.
+/// loading (the slowest rank's mean); wall: an epoch of training; rank_rate: sum of the ranks' own images/s; weights_norm: after the
+/// first epoch; epochs_to_target: until train.target_accuracy ended the run, and one more than were run where it did not.
 FigureTable measured_table(const std::vector<CellSummary>& cells);
 
 /// One row a run, with its series: what is said of single runs (first epochs, no learning) names the run.

@@ -71,6 +71,27 @@ void judge_cores(const FigureTable& table, Findings& out) {
                                 some(sharing, 4) + "."});
 }
 
+/// The exact evaluation beside what another way of scoring would have printed, of each cell's last epoch.
+void judge_evaluation(const std::vector<CellSummary>& cells, Findings& out) {
+  std::vector<std::string> told;
+  std::string how;
+  for (const CellSummary& cell : cells) {
+    if (cell.runs.empty()) continue;
+    const Json& last = cell.runs.front()->epochs.back();
+    const Json beside = last.value("evaluation_beside", Json());
+    if (!beside.is_object() || !beside["accuracy"].is_number() || !last["accuracy"].is_number()) continue;
+    how = beside.value("how", "");
+    const double missed = beside.value("missed", 0.0), doubled = beside.value("doubled", 0.0);
+    const double exact = last["accuracy"].get<double>(), other = beside["accuracy"].get<double>();
+    std::string counts;
+    if (missed > 0) counts = grouped(missed) + " never";
+    if (doubled > 0) counts = grouped(doubled) + " again";
+    told.push_back(own_label(cell) + ": " + fixed(100 * exact, 2) + " % of " + grouped(last.value("scored", 0.0)) + " exactly, " + fixed(100 * other, 2) +
+                   " % of " + grouped(beside.value("scored", 0.0)) + (counts.empty() ? "" : " (" + counts + ")"));
+  }
+  if (!told.empty()) out.push_back({"D8", "Scored exactly, and as " + how + " would have: " + some(told, 6) + "."});
+}
+
 }  // namespace
 
 std::vector<std::vector<const CellSummary*>> lines_along(const std::vector<CellSummary>& cells, const std::string& key) {
@@ -97,6 +118,7 @@ Findings judge_own(const std::vector<CellSummary>& cells) {
   for (const auto detector : {closed_books, identities, copied_cells, hidden_parts, noise, counts}) detector(table, out);
   first_epochs(runs, out);
   dead_rows(runs, out);
+  judge_evaluation(cells, out);
   judge_cores(table, out);
   if (auto stages = judge_stages(cells)) out.push_back(std::move(*stages));
   return out;

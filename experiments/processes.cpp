@@ -183,7 +183,7 @@ class Watch {
     told_ = true;
     for (const Child& child : children_) child.signal(signals_.received() ? signals_.received() : SIGTERM);
     failing_ = true;
-    next_ = Clock::now() + 10s;
+    next_ = Clock::now() + 27s; // Ranks take up to 25 s for a step and a checkpoint; a second signal would end them at once.
   }
   void collect(std::size_t index) {
     const RankEnd end{children_[index].rank(), children_[index].collect()};

@@ -91,7 +91,7 @@ Claim claim_of(const FigureTable& table, const Json& in) {
 }
 
 Order order_of(const Json& in) {
-  only_keys(in, {"text", "metric", "along", "equal", "where", "direction", "slack", "slack_share", "needs_cores"});
+  only_keys(in, {"text", "metric", "along", "equal", "where", "direction", "slack", "slack_share", "cut", "needs_cores"});
   Order o;
   o.text = in.at("text").get<std::string>();
   o.metrics = words(in, "metric");
@@ -102,6 +102,11 @@ Order order_of(const Json& in) {
   if (o.direction != "falls" && o.direction != "rises" && o.direction != "stays") refuse("'direction' is falls, rises or stays");
   o.slack = in.value("slack", 0.0);
   o.slack_share = in.value("slack_share", 0.0);
+  if (in.contains("cut")) {
+    const auto cut = in.at("cut").get<std::array<double, 2>>();
+    if (!(0 <= cut[0] && cut[0] <= cut[1] && cut[1] <= 1)) refuse("'cut' is two shares, the smaller first");
+    o.cut_low = cut[0], o.cut_high = cut[1];
+  }
   o.needs_cores = in.value("needs_cores", false);
   return o;
 }
@@ -131,6 +136,10 @@ void check_extra(const Json& data) {
   };
   texts("link", {"across"});
   texts("break_even", {"one", "many"});
+  if (data.contains("floor")) {
+    only_keys(data.at("floor"), {"at_most", "equal"});
+    if (!data.at("floor").value("at_most", Json()).is_number()) refuse("'floor' needs 'at_most', a number");
+  }
   texts("idle", {"key", "because"});
   for (const Json& link : list(data, "link")) words(link, "within");
   const Json assume = data.value("assume", Json::object());
@@ -161,7 +170,7 @@ FigureTable published_table(const Json& data) {
   FigureTable table;
   try {
     only_keys(data, {"title", "marks", "units", "settings", "kinds", "class_sizes", "row", "claim", "trend", "order", "tolerance", "match",
-                     "repetitions", "reference", "assume", "link", "break_even", "idle"});
+                     "repetitions", "reference", "assume", "link", "break_even", "idle", "floor"});
     table.title = data.value("title", "");
     table.marks = data.value("marks", "");
     table.units = data.value("units", std::map<std::string, std::string>{});
@@ -175,7 +184,7 @@ FigureTable published_table(const Json& data) {
     each(data, "order", [&](const Json& in) { table.orders.push_back(order_of(in)); });
     each(data, "tolerance", [&](const Json& in) { table.tolerances.push_back(tolerance_of(in)); });
     check_extra(data);
-    for (const char* key : {"reference", "assume", "link", "break_even", "idle"})
+    for (const char* key : {"reference", "assume", "link", "break_even", "idle", "floor"})
       if (data.contains(key)) table.extra[key] = data[key];
   } catch (const Json::exception& e) {
     refuse(std::string("a value is of the wrong type (") + e.what() + ")");

@@ -41,6 +41,7 @@ class RunCheckpoints {
   RunCheckpoints(const Spec& spec, const std::string& folder, const std::string& run, const Source& source, Crew& crew,
                  std::uint64_t steps_an_epoch, Reporter& out);
   void has(std::uint64_t position) { taken_ = position; }  ///< The one resumed from.
+  void reached(std::uint32_t evaluations) { state_.reached = evaluations; }  ///< In a row, with the target accuracy, so far.
   /// Steps from `position` to the next checkpoint amid an epoch: where gradients are accumulated, a whole number of updates.
   std::uint64_t steps_to_next(std::uint64_t position) const;
   /// Whether one is due at the end of an epoch (from 0).

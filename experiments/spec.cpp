@@ -129,6 +129,10 @@ void visit(Keys& keys, TrainSpec& s) {
   keys.whole("epochs", s.epochs, 1, 1 << 20);
   keys.whole("steps", s.steps, 0, kMaxInt);
   keys.whole("evaluate_every", s.evaluate_every, 0, 1 << 20);
+  keys.choice<EvaluationBeside>("evaluation_beside", s.evaluation_beside, {{"none", EvaluationBeside::none},
+                                                                           {"drop_last", EvaluationBeside::drop_last},
+                                                                           {"padded", EvaluationBeside::padded},
+                                                                           {"replicated", EvaluationBeside::replicated}});
   keys.whole("checkpoint_every", s.checkpoint_every, 0, 1 << 20);
   keys.whole("checkpoint_every_steps", s.checkpoint_every_steps, 0, kMaxInt);
   keys.whole("keep_checkpoints", s.keep_checkpoints, 1, 1 << 20);
@@ -151,6 +155,7 @@ void visit(Keys& keys, TrainSpec& s) {
                                                            {"fp16-unscaled", train::Precision::fp16_unscaled}});
   keys.choice<train::MemoryOrder>("layout", o.layout,
                                   {{"auto", train::MemoryOrder::automatic}, {"nchw", train::MemoryOrder::nchw}, {"nhwc", train::MemoryOrder::nhwc}});
+  keys.choice<bool>("step", o.graph_step, {{"eager", false}, {"graph", true}});
   keys.whole("seed", o.seed, 0, kMaxInt);
   keys.number("step_microseconds", o.step_microseconds, 0, 1e8);
   ranks(keys, s);
@@ -294,7 +299,7 @@ void check_pairs(const Document& document) {
   both("train", "epochs", "steps");
 }
 
-void warn(const Document& document, const Spec& spec, int cores, std::vector<std::string>& out) {
+void warn(const Document& document, const Spec& spec, int cores, bool launched, std::vector<std::string>& out) {
   const auto idle = [&](const char* table, const char* key, bool unused, const std::string& why) {
     const Section* s = document.find(table);
     const Entry* e = s ? s->find(key) : nullptr;
@@ -331,7 +336,7 @@ void warn(const Document& document, const Spec& spec, int cores, std::vector<std
   idle("train", "keep_checkpoints", !spec.train.checkpoints(), "without checkpoint_every or checkpoint_every_steps");
   idle("train", "eps", t.optimizer == "sgd", "with train.optimizer = \"sgd\"");
   for (const char* key : {"optimizer", "lr", "precision"}) idle("train", key, sleeps, "with train.model = \"sleep\"");
-  if (mode_of(spec.train) != Mode::ddp)
+  if (mode_of(spec.train) != Mode::ddp && !launched)
     for (const char* key : {"sync", "bucket_mb", "buffers", "norm", "peer_timeout"})
       idle("train", key, true, "with one rank: nothing is exchanged");
   if (spec.train.ranks > cores && mode_of(spec.train) != Mode::single)
@@ -353,7 +358,7 @@ const std::vector<std::string>& data_names() {
   return names;
 }
 
-Spec parse_spec(const Document& document, int cores) {
+Spec parse_spec(const Document& document, int cores, bool launched) {
   Spec spec;
   spec.file = document.file;
   check_tables(document);
@@ -368,7 +373,7 @@ Spec parse_spec(const Document& document, int cores) {
   if (const Section* data = document.find("data"))
     for (const char* key : kBatchKeys)
       if (const Entry* e = data->find(key)) spec.batch_place = e->value_place;
-  warn(document, spec, cores, spec.warnings);
+  warn(document, spec, cores, launched, spec.warnings);
   return spec;
 }
 

@@ -17,6 +17,8 @@ namespace millrace {
 
 enum class BatchUnit : std::uint8_t { global, per_rank, per_node };
 enum class Mode : std::uint8_t { automatic, single, dp, ddp };
+/// What is shown beside the exact evaluation: what a usual way of scoring over ranks would have counted (evaluation.h).
+enum class EvaluationBeside : std::uint8_t { none, drop_last, padded, replicated };
 enum class MemoryKind : std::uint8_t { automatic, pageable, page_locked };
 
 /// [data]
@@ -64,6 +66,7 @@ struct TrainSpec {
   std::uint32_t epochs = 1;
   std::uint64_t steps = 0;           ///< Not 0: this many steps in place of epochs.
   std::uint32_t evaluate_every = 1;  ///< Epochs between evaluations; 0: never.
+  EvaluationBeside evaluation_beside = EvaluationBeside::none;
   double target_accuracy = 0;        ///< The run ends once `patience` evaluations in a row reach it; 0: at its epochs.
   std::uint32_t patience = 1;
   Mode mode = Mode::automatic;       ///< Automatic: ddp with several ranks, else single.
@@ -113,8 +116,9 @@ struct Spec {
 };
 
 /// Reads what a document says into typed settings, with defaults for what it leaves out.
+/// `launched`: as one of several processes, whatever the document says of ranks.
 /// Errors: Error(usage), one line "file:line:column: ..." and the nearest known key as hint.
-Spec parse_spec(const Document& document, int cores);
+Spec parse_spec(const Document& document, int cores, bool launched = false);
 
 /// The settings after defaults and overrides, as records keep them; without [study].
 Json to_json(const Spec& spec);

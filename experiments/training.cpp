@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <optional>
 #include <random>
 
 #include <nlohmann/json.hpp>
 
+#include "experiments/evaluation.h"
 #include "experiments/fault_file.h"
 #include "experiments/loader_stats.h"
 #include "experiments/resume.h"
@@ -16,19 +18,6 @@
 
 namespace millrace {
 namespace {
-
-/// Requests the loader's stop when the run's is requested, so that a trainer waiting for a batch wakes.
-class StopLoader {
- public:
-  StopLoader(std::stop_token token, Loader& loader) : callback_(std::move(token), Call{&loader}) {}
-
- private:
-  struct Call {
-    Loader* loader;
-    void operator()() const noexcept { loader->request_stop(); }
-  };
-  std::stop_callback<Call> callback_;
-};
 
 SlotMemory* memory_for(MemoryKind kind, const train::Api& api, const train::Trainer& trainer) {
   const bool wanted = kind == MemoryKind::page_locked || (kind == MemoryKind::automatic && trainer.device().starts_with("cuda"));
@@ -68,34 +57,6 @@ Json epoch_record(const EpochSums& sums, const std::string& run) {
   // All above is of the whole epoch; what follows (loader, ranks, evaluation) is of what came after the resume.
   if (sums.resumed_after) out["resumed_after_steps"] = sums.resumed_after;
   return out;
-}
-
-void add_evaluation(Json& record, const train::Evaluation& e) {
-  record["evaluate_seconds"] = e.seconds;
-  record["accuracy"] = e.accuracy;
-  record["evaluation_loss"] = finite(e.loss);
-  record["scored"] = e.scored;
-  record["per_class_accuracy"] = Json::array();
-  for (std::size_t c = 0; c < e.class_count.size(); ++c)
-    record["per_class_accuracy"].push_back(e.class_count[c] ? Json(double(e.class_correct[c]) / double(e.class_count[c])) : Json(nullptr));
-  record["class_count"] = e.class_count;
-}
-
-/// Scores the test set, each sample on one rank; its bad samples are treated as in training. Returns false where a stop came first.
-bool evaluate(const Spec& spec, const Source& test, Crew& crew, SlotMemory* memory, FaultFile& faults, const Context& context, Json& record) {
-  const auto recipe = make_recipe(spec, test.info(), true);
-  LoaderOptions options = evaluation_options(spec, test, crew.ranks.shape());
-  options.memory = memory;
-  Loader loader(test, *recipe, options);
-  const FaultWatch watch(loader, faults, spec.loader.on_bad_sample, context.out, "evaluation: ");
-  StopLoader stopper(context.stop, loader);
-  std::vector<train::Evaluation> parts(crew.trainers.size());
-  crew.threads.run([&](std::size_t r) { parts[r] = crew.trainers[r]->evaluate(loader.stream(static_cast<int>(r)), context.stop); });
-  const train::Evaluation& evaluation = parts[0];  // The same on every rank.
-  if (evaluation.stop_requested) return false;
-  add_evaluation(record, evaluation);
-  record["evaluation_bad_samples"] = loader.report().bad_samples;
-  return true;
 }
 
 void warn_of_fallback(MemoryKind wanted, const LoaderReport& report, Reporter& out) {
@@ -273,15 +234,17 @@ bool run_training(const Spec& spec, SourceShelf& sources, const Context& context
   Loader loader(source, *recipe, options);
   FaultFile faults(folder, run), evaluation_faults(folder, run);
   const FaultWatch watch(loader, faults, spec.loader.on_bad_sample, context.out);
-  StopLoader stopper(context.stop, loader);
+  // A step of several ranks or batches ends whole: the stop travels with it. Where one batch is a step, its wait is cut short.
+  std::optional<StopLoader> stopper;
+  if (shape.size == 1 && spec.train.options.accumulate == 1) stopper.emplace(context.stop, loader);
   if (ranks.first()) print_start(spec, source, crew, loader, length, context.out);
 
   LoaderReport before = loader.report();
   warn_of_fallback(spec.loader.memory, before, context.out);
   RunCheckpoints keeper(spec, checkpoints, run, source, crew, length.epoch_steps, context.out);
-  if (resume) keeper.has(position);
   bool stopped = false;
-  std::uint32_t reached = 0;  // Evaluations in a row with the target accuracy.
+  std::uint32_t reached = resume ? resume->state.reached : 0;  // Evaluations in a row with the target accuracy.
+  if (resume) keeper.has(position), keeper.reached(reached);
   for (std::uint64_t epoch = resume ? resume->state.epoch : 0; epoch < length.epochs && !stopped; ++epoch, sums = {}) {
     const auto began = SteadyClock::now();
     const double before_epoch = double(sums.result().images);  // Trained before the resume.
@@ -329,8 +292,10 @@ bool run_training(const Spec& spec, SourceShelf& sources, const Context& context
     }
     const double target = spec.train.target_accuracy;
     if (due && !stopped && target > 0) reached = record["accuracy"].get<double>() >= target ? reached + 1 : 0;
-    const bool there = target > 0 && reached == spec.train.patience;
+    const bool there = target > 0 && reached >= spec.train.patience;
     if (there) record["stopped_at_target"] = true;
+    keeper.reached(reached);
+    if (there) keeper.take(position, epoch, sums);
     if (result.steps && ranks.first()) on_epoch(record);
     if (there) break;
   }

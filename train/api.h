@@ -97,6 +97,7 @@ struct TrainOptions {
   int threads = 0;                   ///< Intra-op threads of this trainer on the CPU; 0: the cores this process may use.
   Precision precision = Precision::fp32;
   MemoryOrder layout = MemoryOrder::automatic;
+  bool graph_step = false;           ///< The whole step as one CUDA graph (train/step_graph.h); one rank on a GPU.
   std::uint64_t seed = 0;
   double step_microseconds = 1000;   ///< Of the sleep model.
   std::shared_ptr<World> world;      ///< Null: the only rank.

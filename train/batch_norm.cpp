@@ -29,6 +29,7 @@ Statistics statistics_of(const at::Tensor& x, NormSync& sync) {
   }
   sync.staging.all_reduce_sum(*sync.ranks, sums);
   const double total = sums[2 * channels].item<double>();
+  if (total == 0) return {}; // Rows that were all left out: nobody's statistics change.
   if (total <= 1)
     throw Error(ErrorKind::usage, "BatchNorm: this batch gives it " + std::to_string(static_cast<int>(total)) + " value a channel over all ranks",
                 "loader.drop_last = true leaves such a last batch out");
@@ -86,6 +87,7 @@ at::Tensor BatchNormImpl::synchronised(const at::Tensor& input) {
   {
     at::NoGradGuard no_grad;
     s = statistics_of(x.detach(), *sync_);
+    if (s.count == 0) return at::batch_norm(x, weight, bias, running_mean, running_var, /*training=*/false, kMomentum, kEps, /*cudnn_enabled=*/false).to(input.scalar_type());
     num_batches_tracked.add_(1);
     running_mean.mul_(1 - kMomentum).add_(s.mean, kMomentum);
     running_var.mul_(1 - kMomentum).add_(s.var, kMomentum * s.count / (s.count - 1));

@@ -1,6 +1,6 @@
 // What device_cuda.cpp supplies, for builds without GPU code.
 #include "pipeline/error.h"
-#include "train/device.h"
+#include "train/step_graph.h"
 
 namespace millrace::train {
 namespace {
@@ -19,6 +19,8 @@ int cuda_devices() noexcept { return 0; }
 std::unique_ptr<Device> make_cuda_device(const TrainOptions&, int) {
   throw Error(ErrorKind::device, "train.device: this program was built without GPU code", "run 'MILLRACE_CUDA=ON make build', or use device = \"cpu\"");
 }
+
+std::unique_ptr<StepGraph> make_step_graph() { throw Error(ErrorKind::internal, "a step graph without GPU code"); }
 
 SlotMemory& page_locked_memory() {
   static PageableMemory memory;

@@ -16,7 +16,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t kMaxStrangers = 64;
+constexpr std::size_t kMaxStrangers = 64; // Beside as many callers as there are ranks.
 
 std::string seconds_text(double seconds) {
   char text[32];
@@ -241,7 +241,7 @@ void Lifeline::listen_to(const std::vector<int>& ready) {
   std::erase_if(strangers_, [](const Stranger& s) { return !s.connection || Clock::now() - s.since > 5s; });
   if (listener_ && is_ready(listener_.fd()))
     for (int fd; (fd = accept4(listener_.fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0;)
-      if (Socket caller(fd); strangers_.size() < kMaxStrangers) strangers_.push_back({Connection(std::move(caller)), Clock::now()});
+      if (Socket caller(fd); strangers_.size() < kMaxStrangers + peers_.size()) strangers_.push_back({Connection(std::move(caller)), Clock::now()});
 }
 
 void Lifeline::beat() {

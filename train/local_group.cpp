@@ -97,7 +97,7 @@ void LocalGroup::await(int rank, int other, std::uint32_t meeting) {
     return false;
   };
   if (settled(place.word.load(std::memory_order_acquire))) return;
-  const auto began = SteadyClock::now();
+  auto began = SteadyClock::now();
   while (SteadyClock::now() - began < spin_)
     for (int i = 0; i < 16; ++i) {
       if (settled(place.word.load(std::memory_order_acquire))) return;
@@ -110,12 +110,17 @@ void LocalGroup::await(int rank, int other, std::uint32_t meeting) {
   place.sleepers.fetch_add(1); // Sequentially consistent with the arrival: one of the two sees the other.
   try {
     for (std::uint32_t word = place.word.load(); !settled(word); word = place.word.load()) {
-      const auto left = std::chrono::duration_cast<std::chrono::nanoseconds>(began + timeout_ - SteadyClock::now()).count();
+      const auto now = SteadyClock::now();
+      const auto left = std::chrono::duration_cast<std::chrono::nanoseconds>(began + timeout_ - now).count();
       if (left <= 0)
         fail(name_of(other) + " has been silent for " + std::to_string(std::chrono::duration<double>(timeout_).count()).substr(0, 5) +
                        " s while " + name_of(rank) + " waits for it");
-      const timespec limit{left / 1'000'000'000, left % 1'000'000'000};
+      // In slices: one that took much longer than asked was this whole process asleep (Ctrl-Z), which says nothing of the other rank.
+      const auto slice = std::min<std::int64_t>(left, std::max<std::int64_t>(1'000'000, std::chrono::nanoseconds(timeout_).count() / 10));
+      const timespec limit{slice / 1'000'000'000, slice % 1'000'000'000};
       futex(place.word, FUTEX_WAIT, word, &limit);
+      const auto slept = SteadyClock::now() - now;
+      if (slept > 2 * std::chrono::nanoseconds(slice)) began += slept;
     }
   } catch (...) {
     place.sleepers.fetch_sub(1);

@@ -11,8 +11,14 @@ class Net : public torch::nn::Module {
  public:
   virtual at::Tensor forward(at::Tensor images) = 0;
   /// forward on images laid out in the net's order.
-  at::Tensor operator()(const at::Tensor& images) { return forward(images.contiguous(order)); }
+  at::Tensor operator()(const at::Tensor& images) {
+    prepare(images.device());
+    return forward(images.contiguous(order));
+  }
+  /// What a forward needs of the host beforehand, outside of a captured graph: a seed for what it draws.
+  virtual void prepare(at::Device) {}
 
+  at::Generator generator; ///< What it draws from in training; undefined: nothing is drawn.
   at::MemoryFormat order = at::MemoryFormat::Contiguous; ///< Of activations and of convolutions' weights.
 };
 

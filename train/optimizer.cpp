@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cmath>
+#include <utility>
 
 #include "pipeline/error.h"
 
@@ -154,6 +155,22 @@ void Optimizer::set_divisor(double rows) {
 }
 
 void Optimizer::step(double rows) {
+  update(rows, nullptr);
+  ++taken_;
+}
+
+void Optimizer::prepare(double rows) {
+  at::NoGradGuard no_grad;
+  const double lr = schedule_.at(static_cast<std::uint64_t>(taken_));
+  if (!rate_.defined()) rate_ = at::zeros({}, weights_[0].options());
+  if (lr != std::exchange(lr_on_device_, lr)) rate_.fill_(lr);
+  if (rows != std::exchange(rows_, rows)) divisor_.fill_(rows);
+}
+
+void Optimizer::step_prepared() { update(rows_, &rate_); }
+
+/// With a rate on the device, or this step's as a number.
+void Optimizer::update(double rows, const at::Tensor* rate) {
   at::NoGradGuard no_grad;
   const TrainOptions& o = options_;
   const double lr = schedule_.at(static_cast<std::uint64_t>(taken_));
@@ -161,19 +178,27 @@ void Optimizer::step(double rows) {
   if (scaler_) overflow = scaler_->look_for_overflow(gradients_[0]);
   set_divisor(rows);
   if (kind_ == Kind::sgd) {
-    at::_fused_sgd_(weights_, gradients_, momenta_, o.weight_decay, o.momentum, lr, /*dampening=*/0, o.nesterov, /*maximize=*/false, /*is_first_step=*/taken_ == 0,
-                    divisor_, overflow);
+    const auto step = [&](const auto& value) {
+      at::_fused_sgd_(weights_, gradients_, momenta_, o.weight_decay, o.momentum, value, /*dampening=*/0, o.nesterov, /*maximize=*/false, /*is_first_step=*/taken_ == 0,
+                      divisor_, overflow);
+    };
+    rate ? step(*rate) : step(lr);
   } else if (kind_ == Kind::novograd) {
     if (!overflow || overflow->item<float>() == 0) novograd_->step(lr, divisor_);
   } else {
     steps_[0].add_(1);
     if (overflow) steps_[0].sub_(*overflow); // A step that is left out does not count for the bias correction.
-    const auto kernel = kind_ == Kind::adam ? &at::_ops::_fused_adam_::call : &at::_ops::_fused_adamw_::call;
-    kernel(weights_, gradients_, exp_avgs_, exp_avg_sqs_, /*max_exp_avg_sqs=*/{}, steps_, lr, o.beta1, o.beta2, o.weight_decay, o.eps,
-           /*amsgrad=*/false, /*maximize=*/false, divisor_, overflow);
+    const auto step = [&](const auto kernel, const auto& value) {
+      kernel(weights_, gradients_, exp_avgs_, exp_avg_sqs_, /*max_exp_avg_sqs=*/{}, steps_, value, o.beta1, o.beta2, o.weight_decay, o.eps,
+             /*amsgrad=*/false, /*maximize=*/false, divisor_, overflow);
+    };
+    const bool adam = kind_ == Kind::adam;
+    if (rate)
+      step(adam ? &at::_ops::_fused_adam__tensor_lr::call : &at::_ops::_fused_adamw__tensor_lr::call, *rate);
+    else
+      step(adam ? &at::_ops::_fused_adam_::call : &at::_ops::_fused_adamw_::call, lr);
   }
   if (scaler_) scaler_->update();
-  ++taken_;
 }
 
 std::vector<std::pair<const char*, at::Tensor>> Optimizer::memories() const {
@@ -187,13 +212,15 @@ std::vector<std::pair<const char*, at::Tensor>> Optimizer::memories() const {
 std::vector<std::pair<const char*, at::Tensor>> Optimizer::small_memories() const {
   std::vector<std::pair<const char*, at::Tensor>> out;
   if (novograd_) out.emplace_back("gradient_norms_squared", novograd_->squares());
+  // Steps that an overflow left out are not counted for Adam's bias correction.
+  if (scaler_ && !steps_.empty()) out.emplace_back("steps_taken", steps_[0]);
   if (scaler_) out.emplace_back("loss_scale", scaler_->scale()), out.emplace_back("steps_without_overflow", scaler_->steps_without());
   return out;
 }
 
 void Optimizer::set_taken(std::int64_t updates) {
   taken_ = updates;
-  if (!steps_.empty()) steps_[0].fill_(static_cast<double>(updates));
+  if (!steps_.empty() && !scaler_) steps_[0].fill_(static_cast<double>(updates));
   if (scaler_) scaler_->loaded();
 }
 

@@ -72,6 +72,11 @@ class Optimizer {
   at::Tensor scaled(const at::Tensor& loss) const { return scaler_ ? scaler_->scaled(loss) : loss; }
   /// One update. Gradients are sums over rows; the kernels divide them by `rows` (as the scaler of mixed precision does).
   void step(double rows);
+  /// The same in two parts, for a captured step: what changes from step to step is written to where the other reads it.
+  void prepare(double rows);
+  void step_prepared();
+  void stepped_elsewhere() { ++taken_; }         ///< A captured step_prepared was run once more.
+  bool takes_rate_from_device() const { return kind_ != Kind::novograd; }
   /// What it remembers from step to step, under torch's names: flat, as the weights are.
   std::vector<std::pair<const char*, at::Tensor>> memories() const;
   std::vector<std::pair<const char*, at::Tensor>> small_memories() const; ///< The rest, each whole.
@@ -85,6 +90,7 @@ class Optimizer {
  private:
   enum class Kind : std::uint8_t { sgd, adam, adamw, novograd };
   void set_divisor(double rows);
+  void update(double rows, const at::Tensor* rate);
 
   Kind kind_;
   TrainOptions options_;
@@ -92,7 +98,8 @@ class Optimizer {
   std::optional<LossScaler> scaler_;
   std::optional<NovoGrad> novograd_;
   std::int64_t taken_ = 0;
-  double rows_ = 0;
+  double rows_ = 0, lr_on_device_ = -1;
+  at::Tensor rate_; ///< Of prepared steps.
   at::Tensor divisor_; ///< What the kernels divide gradients by: `rows_`, unless losses are scaled or gradients clipped.
   std::vector<at::Tensor> weights_, gradients_, momenta_, exp_avgs_, exp_avg_sqs_, steps_; // Lists of one tensor, or empty.
 };

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "pipeline/error.h"
+#include "train/autocast.h"
 #include "train/batch_norm.h"
 #include "train/device.h"
 #include "train/engine.h"
@@ -15,6 +16,7 @@
 #include "train/optimizer.h"
 #include "train/replicas.h"
 #include "train/state.h"
+#include "train/step_graph.h"
 
 namespace millrace::train {
 namespace {
@@ -30,28 +32,6 @@ auto translated(F&& work) {
     throw Error(ErrorKind::device, std::string("LibTorch: ") + e.what_without_backtrace());
   }
 }
-
-/// Mixed precision as torch.autocast does it: the forward's matrix work in 16 bits, weights and gradients in float32.
-class Autocast {
- public:
-  Autocast(Precision precision, at::DeviceType where) : wanted_(precision != Precision::fp32), where_(where) {
-    if (!wanted_) return;
-    at::autocast::increment_nesting();
-    at::autocast::set_autocast_dtype(where_, precision == Precision::bf16 ? at::kBFloat16 : at::kHalf);
-    at::autocast::set_autocast_enabled(where_, true);
-  }
-  ~Autocast() {
-    if (!wanted_) return;
-    at::autocast::set_autocast_enabled(where_, false);
-    if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache(); // Or the next step would use these weights.
-  }
-  Autocast(const Autocast&) = delete;
-  Autocast& operator=(const Autocast&) = delete;
-
- private:
-  const bool wanted_;
-  const at::DeviceType where_;
-};
 
 std::unique_ptr<Device> make_device(const TrainOptions& options) {
   const std::string& name = options.device;
@@ -72,6 +52,7 @@ class TorchEngine final : public Engine {
         weights_(net_->parameters(), device_->where(), first_bucket_bytes(options), bucket_bytes(options)),
         optimizer_(options, weights_),
         buffers_(net_->buffers(), device_->where()) {
+    if (options.graph_step) graph_ = checked_graph();
     if (options.replicas > 1) replicas_.emplace(options, *net_, weights_, buffers_, device_->where());
     if (!options.world || options.world->size() < 2) return;
     ranks_ = std::dynamic_pointer_cast<Collective>(options.world);
@@ -92,8 +73,9 @@ class TorchEngine final : public Engine {
   double last_learning_rate() const override { return optimizer_.learning_rate(); }
   void enter() override {
     translated([&] { device_->enter(); });
-    // Backward in this thread on a GPU too: local ranks that share it would share autograd's thread, and wait for one another in it.
-    if (ranks_) c10::AutogradState::get_tls_state().set_multithreading_enabled(false);
+    // Backward in this thread on a GPU too: local ranks that share it would share autograd's thread, and wait for one another in it;
+    // and a graph is captured thread by thread.
+    if (ranks_ || graph_) c10::AutogradState::get_tls_state().set_multithreading_enabled(false);
   }
   void synchronize() override {
     translated([&] { device_->synchronize(); });
@@ -119,7 +101,7 @@ class TorchEngine final : public Engine {
   void compute(bool last) override {
     translated([&] {
       begin_compute();
-      train_on(device_->receive(), last, [&] { device_->release(); });
+      step_of(device_->receive(), last, [&] { device_->release(); });
     });
   }
   void compute_nothing(bool last) override {
@@ -144,9 +126,13 @@ class TorchEngine final : public Engine {
         books.device(Phase::reduce);
       }
       if (!options_.stop_at_nonfinite) mine.nonfinite = 0;
-      if (mine.steps()) optimizer_.step(mine.rows);
-      optimizer_.zero_gradients();
-      books.device(Phase::optimizer);
+      if (std::exchange(graphed_, false)) {
+        optimizer_.stepped_elsewhere();
+      } else {
+        if (mine.steps()) optimizer_.step(mine.rows);
+        optimizer_.zero_gradients();
+        books.device(Phase::optimizer);
+      }
       if (ranks_ && mine.steps() && options_.buffers == Buffers::broadcast && !computes_nothing_ && buffers_.flat().defined()) {
         broadcast_buffers();
         books.device(Phase::reduce);
@@ -200,7 +186,7 @@ class TorchEngine final : public Engine {
   Tally step_on(std::size_t index, bool stop) override {
     translated([&] {
       begin_compute();
-      train_on(held_[index], /*last=*/true, [] {});
+      step_of(held_[index], /*last=*/true, [] {});
     });
     return conclude({.rows = static_cast<double>(held_[index].labels.size(0)), .stop = double(stop)});
   }
@@ -288,6 +274,42 @@ class TorchEngine final : public Engine {
     }
   }
 
+  std::unique_ptr<StepGraph> checked_graph() const {
+    const auto refuse = [](const char* what, const char* hint) { throw Error(ErrorKind::usage, std::string("train.step = \"graph\" ") + what, hint); };
+    if (!device_->where().is_cuda()) refuse("needs a GPU", "use train.step = \"eager\" on the CPU");
+    if (options_.world && options_.world->size() > 1) refuse("is for one rank", "use train.step = \"eager\" with several");
+    if (options_.replicas > 1) refuse("is for one replica", "use train.mode = \"single\", or train.step = \"eager\"");
+    if (options_.accumulate > 1) refuse("takes a step for each batch", "use train.accumulate = 1, or train.step = \"eager\"");
+    if (!optimizer_.takes_rate_from_device()) refuse("is not for novograd", "its steps wait for the device; use train.step = \"eager\"");
+    return make_step_graph();
+  }
+
+  /// One batch's forward and backward; where the step is a graph, all of the step.
+  template <class Done>
+  void step_of(const Input& input, bool last, Done&& done) {
+    if (!graph_ || !graph_->take(input)) return train_on(input, last, done);
+    meter().device(Phase::upload);
+    done(); // The graph has its own copy.
+    optimizer_.prepare(static_cast<double>(input.labels.size(0)));
+    net_->prepare(device_->where());
+    graph_->run([this](const Input& fixed) { whole_step(fixed); }, net_->generator);
+    graphed_ = true;
+    meter().device(Phase::forward); // Events within would be part of the graph: the step is one phase.
+  }
+  /// What is captured: nothing here may wait for the device.
+  void whole_step(const Input& input) {
+    at::Tensor loss;
+    {
+      Autocast autocast(options_.precision, device_->where().type());
+      loss = loss_of(net_->forward(input.images.contiguous(net_->order)), input.labels, options_.label_smoothing);
+    }
+    device_->add_loss(loss.detach());
+    torch::autograd::backward({optimizer_.scaled(loss)}, {});
+    loss.reset();
+    optimizer_.step_prepared();
+    optimizer_.zero_gradients();
+  }
+
   template <class Done>
   void train_on(const Input& input, bool last, Done&& done) {
     Meter& books = meter();
@@ -357,6 +379,8 @@ class TorchEngine final : public Engine {
   std::shared_ptr<Collective> ranks_; ///< Null: the only rank.
   std::optional<GradientSync> sync_;
   std::optional<Replicas> replicas_;  ///< The dp mode.
+  std::unique_ptr<StepGraph> graph_;  ///< Null: steps are eager.
+  bool graphed_ = false;              ///< This step was a graph.
   Staging staging_;
   bool computes_nothing_ = false;     ///< SyncBN: other ranks wait for this one within forward.
   bool computed_ = false, expecting_ = false; ///< In this step.

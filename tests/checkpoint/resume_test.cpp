@@ -129,6 +129,21 @@ TEST_F(Resumed, ARunWithoutCheckpointsTrainsToTheSameWeightsAndSaysTheSame) {
   EXPECT_FALSE(fs::exists(out("without") + "/checkpoints"));
 }
 
+TEST_F(Resumed, ARunThatEndsAtItsTargetEndsThereAgain) {
+  // Reached by the second of four epochs, from wherever it is resumed; the last checkpoint is where it ended.
+  const std::vector<std::pair<std::string, Json>> target{{"train.epochs", 4}, {"train.evaluate_every", 1}, {"train.target_accuracy", 0.01}, {"train.patience", 2}, {"train.checkpoint_every_steps", 4}};
+  const Outcome whole = run(spec(target), out("whole"));
+  ASSERT_EQ(whole.epochs.size(), 2u);
+  EXPECT_TRUE(whole.epochs[1].value("stopped_at_target", false));
+  ASSERT_TRUE(fs::exists(step(out("whole"), 10)));
+  for (const int at : {4, 8, 10}) {
+    const Outcome part = run(spec(target), out(("part" + std::to_string(at)).c_str()), step(out("whole"), at));
+    EXPECT_EQ(part.epochs.back()["epoch"], 2) << at;
+    EXPECT_TRUE(part.epochs.back().value("stopped_at_target", false)) << at;
+    EXPECT_EQ(facts(part.epochs.back()), facts(whole.epochs.back())) << at;
+  }
+}
+
 TEST_F(Resumed, AStopLeavesACheckpointOfItsStep) {
   const Outcome whole = run(spec(), out("whole"));
   std::stop_source stop;

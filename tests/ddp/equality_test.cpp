@@ -41,6 +41,11 @@ TEST(RanksAreOneRun, ToyAfterFiftyStepsOnOneTwoAndFourRanks) {
   expect_equal_to_one_rank({.samples = 50 * 128, .batch = 128}, {2, 4});
 }
 
+TEST(RanksAreOneRun, FourRanksOf64RowsEqualTwoOf128) {
+  const Training two{.ranks = 2, .samples = 50 * 256, .batch = 256}, four{.ranks = 4, .samples = 50 * 256, .batch = 256};
+  EXPECT_LT(distance(four.run()[0].weights, two.run()[0].weights), 1e-6);
+}
+
 TEST(RanksAreOneRun, LeNetAfterFiftyStepsInSmallBuckets) {
   Training training{.samples = 50 * 64, .batch = 64, .options = Training::u8_options("lenet")};
   training.options.bucket_mb = 0.02;
@@ -85,6 +90,17 @@ TEST(RanksAreOneRun, ABatchThatIsSkippedWholeChangesNothing) {
   EXPECT_EQ(outcomes[0].weights, outcomes[1].weights);
   EXPECT_EQ(outcomes[0].epochs[1].images, 0u);
   EXPECT_EQ(outcomes[0].epochs[1].loss, 0);
+}
+
+TEST(RanksAreOneRun, ABatchThatIsSkippedWholeChangesNoStatisticsOfSyncBatchNorm) {
+  Training training{.ranks = 2, .samples = 24, .batch = 4, .epochs = 3, .options = Training::u8_options("toy-norm")};
+  training.options.norm = train::Norm::syncbn;
+  training.bad = [](std::uint64_t index) { return index % 5 != 0; }; // Some batches keep nothing or a single row a rank.
+  const auto outcomes = training.run();
+  EXPECT_EQ(outcomes[0].weights, outcomes[1].weights);
+  EXPECT_THAT(outcomes[0].thrown, ::testing::AnyOf("", ::testing::HasSubstr("1 value a channel")));
+  training.bad = [](std::uint64_t) { return true; };
+  EXPECT_EQ(training.run()[0].thrown, "");
 }
 
 TEST(RanksAreOneRun, AccumulatedGradientsWithoutSyncEqualTheLargerBatch) {

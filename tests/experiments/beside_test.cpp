@@ -15,6 +15,7 @@ namespace {
 using testing::AllOf;
 using testing::Contains;
 using testing::HasSubstr;
+using testing::Not;
 using testing::SizeIs;
 
 /// Runs of ranks, with made epochs: `busy` seconds after the fetch and `wait` before it, by rank.
@@ -107,6 +108,34 @@ TEST_F(Beside, OrdersAreJudgedWithSlackAndNotWhereCoresAreShared) {
   EXPECT_THAT(says(published(order(true))), Contains(HasSubstr("not testable here: ranks and workers share cores")));
   add(4, .95, 1, 1, 2);
   EXPECT_THAT(says(published(order(false))), Contains(HasSubstr("not in accuracy of ranks 4 (0.9500) against ranks 2 (0.9050)")));
+}
+
+TEST_F(Beside, AnOrderCanAskByHowMuch) {
+  const auto cut = [](double low, double high) {
+    return Json{{"order", Json::array({{{"text", "half"}, {"metric", "load"}, {"along", "throttled"}, {"direction", "rises"}, {"cut", {low, high}}}})}};
+  };
+  add(1, .9, 1, 1.00);
+  add(1, .9, 1, 1.94);
+  results_.runs[0].cell = {{"loader.throttled", false}};  // Off before on.
+  results_.runs[1].cell = {{"loader.throttled", true}};
+  results_.runs[1].run["spec"]["loader"]["extra_us_per_image"] = 5;
+  EXPECT_THAT(says(published(cut(.435, .535))), Contains(HasSubstr("\"half\": holds in 1 of 1 pair of ours (cut by 48.5 %, asked 43.5-53.5 %)")));
+  EXPECT_THAT(says(published(cut(.5, .535))), Contains(HasSubstr("\"half\": holds in 0 of 1 pair of ours; not in load of")));
+}
+
+TEST_F(Beside, TheWallIsSetBesideItsFloorWhereWorkersHaveCores) {
+  const Json asked = {{"floor", {{"at_most", 1.3}, {"equal", {"ranks"}}}}};
+  add(1, .9, 1, 4);      // Without workers: 0.4 s of loading a step, 0.1 s of update.
+  add(1, .9, 1, 1.2);    // One worker takes 0.4 s a step, the wall is 0.22: no loader is that fast.
+  add(1, .9, 1, 2.2);    // Two workers: 0.2 s a step, the wall is 0.32.
+  for (int w : {0, 1, 2}) {
+    results_.runs[std::size_t(w)].cell = {{"loader.workers", w}};
+    results_.runs[std::size_t(w)].run["spec"]["loader"]["workers"] = w;
+  }
+  EXPECT_THAT(says(published(asked)), Contains(HasSubstr("0.55-1.60 in 2 rows, asked at most 1.30; beyond: workers 2 1.60")));
+  results_.runs[2].run["host"]["cores"] = 1;
+  EXPECT_THAT(says(published(asked)), Contains(HasSubstr("0.55 in 1 row, asked at most 1.30; 1 row with more workers than free cores not judged")));
+  EXPECT_THAT(says(published(Json::object())), Not(Contains(HasSubstr("asked at most"))));
 }
 
 TEST_F(Beside, TimesFollowTheirDefinitions) {

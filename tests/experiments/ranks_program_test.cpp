@@ -3,13 +3,16 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cmath>
 #include <thread>
 
+#include "experiments/evaluation.h"
 #include "tests/experiments/program_fixture.h"
 
 namespace millrace {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -50,6 +53,51 @@ TEST_F(RanksProgram, TrainTheSameBatchesToTheSameWeightsAndScores) {
   }
 }
 
+TEST(EvaluationBesideTest, CountsWhatAWayOfScoringMissesAndRepeats) {
+  const auto of = [](EvaluationBeside how, std::uint64_t images, std::uint64_t batch, std::uint64_t ranks) {
+    const Counted c = counted_by(how, images, batch, ranks);
+    return std::vector<std::uint64_t>{c.scored, c.missed, c.doubled};
+  };
+  using Counts = std::vector<std::uint64_t>;
+  // The published study's: 4 ranks of 32, 128 and 256 rows.
+  EXPECT_EQ(of(EvaluationBeside::drop_last, 10000, 128, 4), (Counts{9984, 16, 0}));
+  EXPECT_EQ(of(EvaluationBeside::drop_last, 10000, 512, 4), (Counts{9728, 272, 0}));
+  EXPECT_EQ(of(EvaluationBeside::drop_last, 10000, 1024, 4), (Counts{9216, 784, 0}));
+  EXPECT_EQ(of(EvaluationBeside::drop_last, 100, 128, 4), (Counts{0, 100, 0}));
+  EXPECT_EQ(of(EvaluationBeside::padded, 10000, 128, 4), (Counts{10000, 0, 0}));
+  EXPECT_EQ(of(EvaluationBeside::padded, 10001, 128, 4), (Counts{10004, 0, 3}));
+  EXPECT_EQ(of(EvaluationBeside::replicated, 10000, 128, 4), (Counts{40000, 0, 30000}));
+  EXPECT_EQ(of(EvaluationBeside::none, 10000, 128, 4), (Counts{10000, 0, 0}));
+}
+
+TEST_F(RanksProgram, ShowAnotherWayOfScoringBesideTheExactOne) {
+  const Json exact = epochs({"--ranks", "3"}).back();
+  const double scored = exact["scored"], correct = exact["accuracy"].get<double>() * scored;
+  for (const char* how : {"drop_last", "padded", "replicated"}) {
+    const Json record = epochs({"--ranks", "3", "--set", std::string("train.evaluation_beside=") + how, "--set", "data.batch=96"}).back();
+    const Json beside = record["evaluation_beside"];
+    EXPECT_EQ(beside["how"], how);
+    EXPECT_EQ(record["scored"], exact["scored"]);
+    const double beside_scored = beside["scored"], beside_correct = beside["accuracy"].get<double>() * beside_scored;
+    EXPECT_NEAR(beside_correct, std::round(beside_correct), 1e-6) << how;
+    const double own_correct = record["accuracy"].get<double>() * scored;
+    if (how == std::string("replicated")) {
+      EXPECT_EQ(beside_scored, 3 * scored);
+      EXPECT_NEAR(beside_correct, 3 * own_correct, 1e-6);
+      EXPECT_NEAR(beside["loss"].get<double>(), record["evaluation_loss"].get<double>(), 1e-5);
+    } else {
+      const double differs = beside["missed"].get<double>() + beside["doubled"].get<double>();
+      EXPECT_GT(differs, 0) << how;
+      EXPECT_EQ(beside_scored, scored - beside["missed"].get<double>() + beside["doubled"].get<double>());
+      const double off = (beside_correct - own_correct) * (how == std::string("padded") ? 1 : -1);
+      EXPECT_GE(off, -1e-6) << how;
+      EXPECT_LE(off, differs + 1e-6) << how;
+    }
+  }
+  EXPECT_GT(correct, 0);
+  EXPECT_FALSE(exact.contains("evaluation_beside"));
+}
+
 TEST_F(RanksProgram, SayHowABatchIsSplit) {
   epochs({"--ranks", "3"});
   EXPECT_THAT(text("stderr"), HasSubstr("rank batch 22 on rank 0 and 21 on the others, global batch 64, 11 steps an epoch, 22 steps, lr 0.05"));
@@ -84,6 +132,18 @@ TEST_F(RanksProgram, StopTogetherOnASignal) {
   kill(child, SIGTERM);
   EXPECT_EQ(finish(child), 143) << text("stderr");
   EXPECT_THAT(text("stderr"), Not(HasSubstr("rank 1")));
+}
+
+TEST_F(RanksProgram, AStopDoesNotCutAStepOfSeveralBatchesInWhichRanksWaitForOneAnother) {
+  for (int attempt = 0; attempt < 3; ++attempt) {
+    const pid_t child = start({"train", spec(kToy), "--out", out(), "--ranks", "2", "--set", "train.model=toy-norm", "--set", "train.norm=syncbn",
+                               "--set", "train.accumulate=3", "--set", "train.epochs=100000", "--set", "train.evaluate_every=0"});
+    std::this_thread::sleep_for(std::chrono::milliseconds(1200 + 130 * attempt));
+    kill(child, SIGTERM);
+    EXPECT_EQ(finish(child), 143) << text("stderr");
+    EXPECT_THAT(text("stderr"), AllOf(Not(HasSubstr("BatchNorm")), Not(HasSubstr("rank 1")), Not(HasSubstr("at once"))));
+    EXPECT_EQ(read_records(out()).back()["outcome"], "stopped");
+  }
 }
 
 TEST_F(RanksProgram, AStudyCanSweepRanks) {

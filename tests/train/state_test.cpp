@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstring>
 #include <map>
 
@@ -35,6 +36,34 @@ std::vector<std::pair<std::string, std::string>> contents(const train::TrainerSt
       out.emplace_back(t.name, text + ":" + std::string(reinterpret_cast<const char*>(t.bytes.data()), t.bytes.size()));
     }
   return out;
+}
+
+TEST(StateOfMixedPrecision, StepsThatAnOverflowLeftOutStayUncounted) {
+  auto options = options_for("lenet");
+  options.optimizer = "adam";
+  options.precision = train::Precision::fp16;
+  options.global_batch = 16;
+  options.input.dtype = Dtype::u8;
+  options.mean = {0};
+  options.std = {0.001}; // Values up to 1000: gradients that float16 does not hold at first.
+  MemoryStream stream(options.input, 16, 8);
+  const auto unbroken = make(options);
+  train_on(*unbroken, stream);
+  train::TrainerState expected, state;
+  unbroken->save(expected);
+  const auto* scale = std::find_if(expected.optimizer.data(), expected.optimizer.data() + expected.optimizer.size(), [](const auto& t) { return t.name == "loss_scale"; });
+  float value = 0;
+  std::memcpy(&value, scale->bytes.data(), sizeof value);
+  ASSERT_LT(value, 65536) << "no step was left out";
+  stream.rewind();
+  const auto first = make(options), second = make(options);
+  first->train_epoch(stream, {}, {}, 4);
+  first->save(state);
+  second->load(state);
+  train_on(*second, stream);
+  train::TrainerState ended;
+  second->save(ended);
+  EXPECT_EQ(contents(ended), contents(expected));
 }
 
 TEST_P(State, ResumedAtEachStepARunEndsInTheSameBits) {

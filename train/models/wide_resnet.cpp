@@ -65,30 +65,28 @@ class WideResNet final : public Net {
   }
 
   at::Tensor forward(at::Tensor x) override {
-    if (dropout_ > 0 && is_training()) reseed(x.device());
     x = bn_(conv_(x)).relu_();
     for (std::size_t i = 0; i < blocks_.size(); ++i) {
-      x = blocks_[i]->forward(x, dropout_, generator_);
+      x = blocks_[i]->forward(x, dropout_, generator);
       if (i == 1 || i == 3) x = at::max_pool2d(x, {2, 2});
     }
     return fc_(x.mean({2, 3}));
   }
-
- private:
   /// Draws depend on (seed, rank, forward) alone, and forwards are counted in what a checkpoint holds: a resumed run drops the same.
-  void reseed(at::Device where) {
-    if (!generator_.defined()) {
-      generator_ = make_generator(where);
+  void prepare(at::Device where) override {
+    if (dropout_ == 0 || !is_training()) return;
+    if (!generator.defined()) {
+      generator = make_generator(where);
       forwards_ = bn_->num_batches_tracked.item<std::int64_t>();
     }
-    generator_.set_current_seed(Rng(RngKey{seed_, static_cast<std::uint32_t>(rank_), static_cast<std::uint64_t>(forwards_++), 0}).next64());
+    generator.set_current_seed(Rng(RngKey{seed_, static_cast<std::uint32_t>(rank_), static_cast<std::uint64_t>(forwards_++), 0}).next64());
   }
 
+ private:
   const double dropout_;
   const std::uint64_t seed_;
   const int rank_;
   std::int64_t forwards_ = 0;
-  at::Generator generator_;
   torch::nn::Conv2d conv_{nullptr};
   BatchNorm bn_{nullptr};
   std::vector<std::shared_ptr<Block>> blocks_;

@@ -111,6 +111,42 @@ TEST_F(Cuda, AStopLeavesNoSlotBehind) {
   EXPECT_EQ(stream.home->home, static_cast<int>(result.steps));
 }
 
+TEST_F(Cuda, AGraphOfTheStepGivesTheEagerStepsWeights) {
+  for (const char* model : {"lenet", "toy-norm"}) {
+    for (const char* optimizer : {"sgd", "adam", "adamw"}) {
+      auto options = options_for(model, "cuda");
+      options.optimizer = optimizer;
+      options.schedule = {.kind = train::ScheduleKind::cosine, .every_step = true, .epochs = 2, .steps_an_epoch = 12};
+      options.clip_norm = 1;
+      std::vector<std::vector<float>> weights;
+      std::vector<double> losses;
+      for (const bool graph : {false, true}) {
+        options.graph_step = graph;
+        const auto trainer = make(options);
+        MemoryStream stream(options.input, 32, 12, 9, locked());
+        losses.push_back(train_on(*trainer, stream).loss);
+        MemoryStream unseen(options.input, 50, 2, 1, locked());
+        trainer->evaluate(unseen, {}); // Eager, between replays.
+        stream.rewind();
+        losses.push_back(train_on(*trainer, stream).loss);
+        weights.push_back(weights_of(*trainer));
+      }
+      EXPECT_LT(distance(weights[1], weights[0]), 1e-5) << model << ' ' << optimizer;
+      EXPECT_NEAR(losses[2], losses[0], 1e-4 * losses[0]);
+      EXPECT_NEAR(losses[3], losses[1], 1e-4 * losses[1]);
+    }
+  }
+}
+
+TEST_F(Cuda, AGraphDropsWhatTheEagerStepDrops) {
+  auto options = options_for("wide_resnet", "cuda");
+  options.widen = 1;
+  options.dropout = 0.3;
+  const auto eager = trained(options, locked());
+  options.graph_step = true;
+  EXPECT_LT(distance(trained(options, locked()), eager), 1e-4);
+}
+
 TEST_F(Cuda, StepBenchmarkRunsOnResidentBatches) {
   const auto trainer = make(options_for("lenet", "cuda"));
   MemoryStream stream(digits(), 64, 4, 1, locked());
@@ -130,6 +166,15 @@ TEST(WithoutAGpu, AskingForOneIsADeviceErrorWithARemedy) {
 TEST(WithoutAGpu, AutoTakesTheCpu) {
   if (!millrace_train_api()->versions().gpu.empty()) GTEST_SKIP() << "there is a GPU";
   EXPECT_EQ(make(options_for("toy", "auto"))->device(), "cpu (1 thread)");
+}
+
+TEST(WithoutAGpu, AGraphOfTheStepIsRefused) {
+  if (!millrace_train_api()->versions().gpu.empty()) GTEST_SKIP() << "there is a GPU";
+  auto options = options_for("toy", "auto");
+  options.graph_step = true;
+  std::string message;
+  EXPECT_EQ(error_of([&] { make(options); }, &message), ErrorKind::usage);
+  EXPECT_EQ(message, "train.step = \"graph\" needs a GPU | use train.step = \"eager\" on the CPU");
 }
 
 }  // namespace

@@ -1,0 +1,161 @@
+#include "experiments/evaluation.h"
+
+#include <cmath>
+
+#include <nlohmann/json.hpp>
+
+namespace millrace {
+namespace {
+
+/// Not-a-number has no JSON; null says so.
+Json finite(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+
+const char* name_of(EvaluationBeside how) {
+  switch (how) {
+    case EvaluationBeside::none: return "none";
+    case EvaluationBeside::drop_last: return "drop_last";
+    case EvaluationBeside::padded: return "padded";
+    case EvaluationBeside::replicated: return "replicated";
+  }
+  return "none";
+}
+
+void add_evaluation(Json& record, const train::Evaluation& e) {
+  record["evaluate_seconds"] = e.seconds;
+  record["accuracy"] = e.accuracy;
+  record["evaluation_loss"] = finite(e.loss);
+  record["scored"] = e.scored;
+  record["per_class_accuracy"] = Json::array();
+  for (std::size_t c = 0; c < e.class_count.size(); ++c)
+    record["per_class_accuracy"].push_back(e.class_count[c] ? Json(double(e.class_correct[c]) / double(e.class_count[c])) : Json(nullptr));
+  record["class_count"] = e.class_count;
+}
+
+/// Evaluations of one test set by one crew.
+class Evaluator {
+ public:
+  Evaluator(const Spec& spec, const Source& test, Crew& crew, SlotMemory* memory, FaultFile& faults, const Context& context)
+      : spec_(spec), test_(test), crew_(crew), memory_(memory), faults_(faults), context_(context), recipe_(make_recipe(spec, test.info(), true)) {}
+
+  LoaderOptions options() const { return evaluation_options(spec_, test_, crew_.ranks.shape()); }
+
+  /// A range of the test set, each sample on one rank. The same on every rank.
+  train::Evaluation exact(LoaderOptions options, std::uint64_t& bad_samples) {
+    options.memory = memory_;
+    Loader loader(test_, *recipe_, options);
+    const FaultWatch watch(loader, faults_, spec_.loader.on_bad_sample, context_.out, "evaluation: ");
+    StopLoader stopper(context_.stop, loader);
+    const train::Evaluation all = by_rank([&](std::size_t r) -> BatchStream& { return loader.stream(static_cast<int>(r)); });
+    bad_samples = loader.report().bad_samples;
+    return all;
+  }
+
+  /// All of it on every rank; counts are sums over ranks.
+  train::Evaluation replicated() {
+    return each_alone(evaluation_options(spec_, test_, {}), static_cast<int>(crew_.trainers.size()));
+  }
+  /// The first few samples, fewer than there are ranks, on rank 0.
+  train::Evaluation first(std::uint64_t samples) {
+    LoaderOptions options = evaluation_options(spec_, test_, {});
+    options.batch = samples;
+    options.batches = 1;
+    return each_alone(options, crew_.ranks.first() ? 1 : 0);
+  }
+
+ private:
+  template <class StreamOf>
+  train::Evaluation by_rank(StreamOf&& stream_of) {
+    std::vector<train::Evaluation> parts(crew_.trainers.size());
+    crew_.threads.run([&](std::size_t r) { parts[r] = crew_.trainers[r]->evaluate(stream_of(r), context_.stop); });
+    return parts[0];
+  }
+
+  /// The first `local_ranks` of this process with a loader each, as if each were the only rank; the others have nothing to score.
+  train::Evaluation each_alone(LoaderOptions options, int local_ranks) {
+    struct Nothing final : BatchStream {
+      std::optional<Batch> next() override { return std::nullopt; }
+      std::optional<Batch> try_next() override { return std::nullopt; }
+    };
+    options.memory = memory_;
+    std::vector<std::unique_ptr<Loader>> loaders;
+    std::vector<std::unique_ptr<StopLoader>> stoppers;
+    for (int r = 0; r < local_ranks; ++r) {
+      loaders.push_back(std::make_unique<Loader>(test_, *recipe_, options));
+      stoppers.push_back(std::make_unique<StopLoader>(context_.stop, *loaders.back()));
+    }
+    std::vector<Nothing> nothing(crew_.trainers.size());
+    return by_rank([&](std::size_t r) -> BatchStream& {
+      if (r < loaders.size()) return loaders[r]->stream();
+      return nothing[r];
+    });
+  }
+
+  const Spec& spec_;
+  const Source& test_;
+  Crew& crew_;
+  SlotMemory* memory_;
+  FaultFile& faults_;
+  const Context& context_;
+  std::unique_ptr<Recipe> recipe_;
+};
+
+}  // namespace
+
+Counted counted_by(EvaluationBeside how, std::uint64_t images, std::uint64_t global_batch, std::uint64_t ranks) {
+  switch (how) {
+    case EvaluationBeside::none: break;
+    case EvaluationBeside::drop_last: return {images / global_batch * global_batch, images % global_batch, 0};
+    case EvaluationBeside::padded: return {images + (ranks - images % ranks) % ranks, 0, (ranks - images % ranks) % ranks};
+    case EvaluationBeside::replicated: return {images * ranks, 0, images * (ranks - 1)};
+  }
+  return {images, 0, 0};
+}
+
+bool evaluate(const Spec& spec, const Source& test, Crew& crew, SlotMemory* memory, FaultFile& faults, const Context& context, Json& record) {
+  Evaluator evaluator(spec, test, crew, memory, faults, context);
+  std::uint64_t bad_samples = 0;
+  const train::Evaluation all = evaluator.exact(evaluator.options(), bad_samples);
+  if (all.stop_requested) return false;
+  add_evaluation(record, all);
+  record["evaluation_bad_samples"] = bad_samples;
+
+  const EvaluationBeside how = spec.train.evaluation_beside;
+  if (how == EvaluationBeside::none) return true;
+  const RankShape shape = crew.ranks.shape();
+  const std::uint64_t ranks = static_cast<std::uint64_t>(shape.size), global = global_batch(spec.data, shape);
+  const Counted counts = counted_by(how, test.size(), global, ranks);
+  double correct = double(all.correct), loss = all.loss * double(all.scored), scored = double(all.scored);
+  if (how == EvaluationBeside::replicated) {
+    const train::Evaluation everywhere = evaluator.replicated();
+    if (everywhere.stop_requested) return false;
+    correct = double(everywhere.correct), scored = double(everywhere.scored), loss = everywhere.loss * scored;
+    record["evaluate_seconds"] = all.seconds + everywhere.seconds;
+  } else if (counts.missed || counts.doubled) {
+    // The samples in which the two ways differ: the last ones, or the first ones again.
+    train::Evaluation part;
+    if (counts.missed) {
+      LoaderOptions options = evaluator.options();
+      options.batch = std::min(global, test.size());
+      options.first_batch = test.size() / global;
+      options.batches = 1;
+      std::uint64_t ignored = 0;
+      part = evaluator.exact(options, ignored);
+    } else {
+      part = evaluator.first(counts.doubled);
+    }
+    if (part.stop_requested) return false;
+    const double sign = counts.missed ? -1 : 1;
+    correct += sign * double(part.correct), loss += sign * part.loss * double(part.scored), scored += sign * double(part.scored);
+    record["evaluate_seconds"] = all.seconds + part.seconds;
+  }
+  const bool any = scored > 0;
+  record["evaluation_beside"] = {{"how", name_of(how)},
+                                 {"scored", counts.scored},
+                                 {"missed", counts.missed},
+                                 {"doubled", counts.doubled},
+                                 {"accuracy", any ? Json(correct / scored) : Json(nullptr)},
+                                 {"loss", any ? finite(loss / scored) : Json(nullptr)}};
+  return true;
+}
+
+}  // namespace millrace
