@@ -85,6 +85,7 @@ struct Tolerance {
   double low = 0, high = 0;  ///< Where high > low: the band for every row, whatever is published.
   double apart = 0;          ///< Not 0: the most that rows may differ among one another.
   bool unscaled = false;     ///< Judged only where the study is not scaled down.
+  bool needs_cores = false;  ///< Not to be judged where ranks and workers share cores.
 };
 
 struct FigureTable {

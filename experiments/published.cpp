@@ -112,7 +112,7 @@ Order order_of(const Json& in) {
 }
 
 Tolerance tolerance_of(const Json& in) {
-  only_keys(in, {"metric", "series", "from_epoch", "where", "ours", "within", "within_share", "between", "apart", "unscaled"});
+  only_keys(in, {"metric", "series", "from_epoch", "where", "ours", "within", "within_share", "between", "apart", "unscaled", "needs_cores"});
   Tolerance t;
   t.metrics = words(in, "metric");
   t.series = in.value("series", "");
@@ -124,6 +124,7 @@ Tolerance tolerance_of(const Json& in) {
   if (const auto band = in.value("between", std::vector<double>{}); band.size() == 2) t.low = band[0], t.high = band[1];
   t.apart = in.value("apart", 0.0);
   t.unscaled = in.value("unscaled", false);
+  t.needs_cores = in.value("needs_cores", false);
   return t;
 }
 

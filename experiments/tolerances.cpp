@@ -26,7 +26,7 @@ const Tolerance* tolerance_for(const FigureTable& published, const FigureRow& ro
                                bool scaled) {
   for (const Tolerance& t : published.tolerances) {
     const bool named = std::find(t.metrics.begin(), t.metrics.end(), column) != t.metrics.end();
-    const bool applies = named && has_settings(row, t.where) && has_settings(ours, t.ours);
+    const bool applies = named && has_settings(row, t.where) && has_settings(ours, t.ours) && !(t.needs_cores && shares_cores(ours));
     if (applies && !(scaled && t.unscaled)) return &t;
   }
   return nullptr;
@@ -46,7 +46,7 @@ void judge_tolerances(const FigureTable& published, const FigureTable& measured,
       out.push_back({"tolerance", joined(t.metrics) + " is not judged: the study is scaled down."});
       continue;
     }
-    std::size_t judged = 0, kept = 0;
+    std::size_t judged = 0, kept = 0, sharing = 0;
     std::vector<std::string> outside;
     double low = HUGE_VAL, high = -HUGE_VAL, widest = 0;
     for (const FigureRow& row : published.rows) {
@@ -57,6 +57,10 @@ void judge_tolerances(const FigureTable& published, const FigureTable& measured,
           const Figure *theirs = row.find(column), *f = mine ? mine->find(column) : nullptr;
           const bool same_length = !mine || setting(row, "epochs") == mine->settings.value("epochs", Json()) || column != "accuracy";
           if (!theirs || !f || !same_length || !has_settings(*mine, t.ours)) continue;
+          if (t.needs_cores && shares_cores(*mine)) {
+            ++sharing;
+            continue;
+          }
           const Figure ours = in_unit(published, column, *f);
           ++judged;
           low = std::min(low, ours.value), high = std::max(high, ours.value);
@@ -68,6 +72,10 @@ void judge_tolerances(const FigureTable& published, const FigureTable& measured,
                               theirs->text + ")");
         }
       }
+    }
+    if (!judged && sharing) {
+      out.push_back({"tolerance", joined(t.metrics) + ": " + counted(sharing, "cell") + " not testable here: ranks and workers share cores."});
+      continue;
     }
     if (!judged && t.ours.is_object()) continue;  // For studies of another kind.
     if (!judged) {
