@@ -17,8 +17,16 @@ const std::map<std::string, const char*> kColours{{"wait", "#D55E00"},     {"upl
                                                   {"decode", "#0072B2"},   {"augment", "#009E73"}};
 const char* const kLines[] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#999999"};
 
-/// A cell's label with one axis a line: side by side they would run into one another.
+std::size_t longest_line(const std::string& label) {
+  std::size_t longest = 0;
+  for (std::size_t begin = 0, end = 0; end != std::string::npos; begin = end + 2) {
+    end = label.find(", ", begin);
+    longest = std::max(longest, std::min(end, label.size()) - begin);
+  }
+  return longest;
+}
 std::size_t lines_of(const std::string& label) { return 1 + static_cast<std::size_t>(std::count(label.begin(), label.end(), ',')); }
+/// A cell's label with one axis a line: side by side they would run into one another.
 std::string stacked(const std::string& label) {
   std::string out = gnuplot_text(label);
   for (std::size_t at = 0; (at = out.find(", ", at)) != std::string::npos;) out.replace(at, 2, "\\n");
@@ -82,6 +90,20 @@ double part_us(const CellSummary& cell, const std::string& name, Bars bars) {
   for (const auto& [n, us] : parts_of(cell, bars))
     if (n == name) return std::max(0.0, us);
   return 0;
+}
+
+/// As many pixels as the labels below and above the columns need side by side.
+int plot_width(const std::vector<CellSummary>& all) {
+  std::vector<CellSummary> cells;
+  std::copy_if(all.begin(), all.end(), std::back_inserter(cells), [](const CellSummary& s) { return !s.runs.empty(); });
+  const std::string x = x_axis(cells);
+  const auto groups = groups_of(cells, x);
+  double column = 45;
+  for (const auto& group : groups) {
+    for (const CellSummary* cell : group.cells) column = std::max(column, 9.0 * double(x_value(*cell, x).size()));
+    column = std::max(column, 7.5 * double(longest_line(group.label)) / double(group.cells.size() + 1));
+  }
+  return static_cast<int>(std::clamp(300 + column * double(cells.size() + groups.size() - 1), 760.0, 2600.0));
 }
 
 }  // namespace
@@ -152,8 +174,7 @@ std::vector<std::string> write_plot(const std::string& folder, const std::vector
                                     const std::function<void(const std::string&)>& warn) {
   const std::string program = plot_program(cells, title, bars);
   if (program.empty()) return {};
-  const std::size_t width = std::clamp<std::size_t>(300 + 55 * cells.size(), 760, 1800);
-  return write_pictures(folder, "plot", program, int(width), 760, warn);
+  return write_pictures(folder, "plot", program, plot_width(cells), 760, warn);
 }
 
 }  // namespace millrace
