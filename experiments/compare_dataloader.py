@@ -80,10 +80,6 @@ def fill_of(step):
     return fill[0] if len(fill) == 1 or plan["channels"] == 1 else tuple(fill)
 
 
-def timm_interpolation(name):
-    return "random" if name == "random" else name
-
-
 def tail(mean, std, erasing=None):
     """From a PIL picture to what goes into the batch."""
     from torchvision import transforms as T
@@ -99,9 +95,21 @@ def tail(mean, std, erasing=None):
     return out + ([erasing] if erasing else [])
 
 
+def planes_or_rows(planes):
+    """A picture's uint8 planes as the plan's layout wants them."""
+    planes = torch.as_tensor(np.asarray(planes))
+    return planes.permute(1, 2, 0).contiguous() if plan["layout"] == "nhwc" else planes
+
+
+def refuse_erasing(step):
+    if not NORMALIZED and step.get("re_prob", 0) > 0:
+        fail(error="the DataLoader side erases tensors of floats, not uint8 rows: re_prob = 0, or dtype = f32")
+
+
 def torchvision_recipe(step, train):
     from torchvision import transforms as T
 
+    refuse_erasing(step)
     size, mode = size_of(step), interpolation(step["interpolation"])
     if train:
         out = [T.RandomResizedCrop(size, scale=step["scale"], ratio=step["ratio"], interpolation=mode)]
@@ -122,19 +130,21 @@ def torchvision_recipe(step, train):
 
 def timm_recipe(step, train):
     need("timm")
-    from timm.data import create_transform
+    refuse_erasing(step)
+    from timm.data.transforms_factory import transforms_imagenet_eval, transforms_imagenet_train
 
-    common = dict(input_size=(plan["channels"], *size_of(step)), is_training=train, mean=tuple(step["mean"]), std=tuple(step["std"]), use_prefetcher=not NORMALIZED)
+    # With its prefetcher timm hands over uint8 planes and normalises on the device.
+    common = dict(img_size=tuple(size_of(step)), interpolation=step["interpolation"], mean=tuple(step["mean"]), std=tuple(step["std"]), use_prefetcher=not NORMALIZED)
     if train:
         jitter = step["color_jitter"]
-        out = create_transform(scale=tuple(step["scale"]), ratio=tuple(step["ratio"]), hflip=step["hflip"], vflip=step["vflip"], auto_augment=step["auto_augment"] or None,
-                               interpolation=timm_interpolation(step["interpolation"]), color_jitter=jitter if not isinstance(jitter, list) or len(jitter) > 1 else jitter[0],
-                               force_color_jitter=step["force_color_jitter"], grayscale_prob=step["grayscale_prob"], re_prob=step["re_prob"], re_mode=step["re_mode"],
-                               re_count=step["re_count"], **common)
+        out = transforms_imagenet_train(scale=tuple(step["scale"]), ratio=tuple(step["ratio"]), hflip=step["hflip"], vflip=step["vflip"],
+                                        auto_augment=step["auto_augment"] or None, color_jitter=jitter[0] if len(jitter) == 1 else tuple(jitter),
+                                        force_color_jitter=step["force_color_jitter"], grayscale_prob=step["grayscale_prob"], re_prob=step["re_prob"],
+                                        re_mode=step["re_mode"], re_count=step["re_count"], **common)
     else:
-        out = create_transform(interpolation=step["interpolation"], crop_pct=step["crop_pct"], crop_mode=step["crop_mode"], **common)
-    if not NORMALIZED:  # uint8 planes as timm's prefetcher takes them.
-        return [out, lambda planes: torch.from_numpy(np.ascontiguousarray(planes.transpose(1, 2, 0) if plan["layout"] == "nhwc" else planes))]
+        out = transforms_imagenet_eval(crop_pct=step["crop_pct"], crop_mode=step["crop_mode"], **common)
+    if not NORMALIZED:
+        return [out, planes_or_rows]
     return [out]
 
 
@@ -144,7 +154,8 @@ def pictures_step(step):
 
     op = step["op"]
     if op == "random_affine":
-        return T.RandomAffine(step["degrees"], translate=step.get("translate"), scale=step.get("scale"), shear=step.get("shear"),
+        shear = step.get("shear")
+        return T.RandomAffine(step["degrees"], translate=step.get("translate"), scale=step.get("scale"), shear=shear[0] if shear and len(shear) == 1 else shear,
                               interpolation=interpolation(step["interpolation"]), fill=fill_of(step))
     if op == "random_rotation":
         return T.RandomRotation(step["degrees"], interpolation=interpolation(step["interpolation"]), fill=fill_of(step))
