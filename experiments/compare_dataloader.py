@@ -44,15 +44,21 @@ def fail(**what):
     sys.exit(1)
 
 
-def need(*names):
-    missing = [name for name in names if importlib.util.find_spec(name) is None]
-    if missing:
-        fail(missing=missing)
+def needed():
+    """Modules that this plan takes; looked for before any is imported, since that takes seconds."""
+    names = ["torch", "numpy"]
+    if plan["recipe"] == "usual":
+        names += ["PIL", "torchvision"]
+        if any("timm" in step.get("recipe", step.get("op")) or step.get("interpolation") == "random" for step in plan["augment"]):
+            names.append("timm")
+    return names
 
 
 with open(sys.argv[1]) as plan_file:
     plan = json.load(plan_file)
-need("torch", "numpy")
+absent = [name for name in needed() if importlib.util.find_spec(name) is None]
+if absent:
+    fail(missing=absent)
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
@@ -129,7 +135,6 @@ def torchvision_recipe(step, train):
 
 
 def timm_recipe(step, train):
-    need("timm")
     refuse_erasing(step)
     from timm.data.transforms_factory import transforms_imagenet_eval, transforms_imagenet_train
 
@@ -170,7 +175,6 @@ def pictures_step(step):
         return T.CenterCrop(size_of(step))
     if op == "random_resized_crop":
         if step["interpolation"] == "random":
-            need("timm")
             from timm.data.transforms import RandomResizedCropAndInterpolation
 
             return RandomResizedCropAndInterpolation(size_of(step), scale=step["scale"], ratio=step["ratio"], interpolation="random")
@@ -191,7 +195,6 @@ def pictures_step(step):
         value = lambda key: (lambda v: v if isinstance(v, (int, float)) else v[0] if len(v) == 1 else tuple(v))(step.get(key) or 0)  # noqa: E731
         return T.ColorJitter(value("brightness"), value("contrast"), value("saturation"), value("hue"))
     if op == "timm_rand_augment":
-        need("timm")
         from timm.data.auto_augment import rand_augment_transform
         from timm.data.transforms import str_to_pil_interp
 
@@ -202,7 +205,6 @@ def pictures_step(step):
 
 
 def usual_transform():
-    need("PIL", "torchvision")
     from torchvision import transforms as T
 
     out, mean, std, erasing = [], None, None, None

@@ -122,7 +122,7 @@ TEST_F(Compare, SetsDigitsBesideTheDataLoader) {
 TEST_F(Compare, WhatIsMissingInThePythonIsSaidWithWhatToInstall) {
   if (!has("torch, numpy")) GTEST_SKIP() << "no torch in " << python();
   if (has("torchvision")) GTEST_SKIP() << "nothing is missing in " << python();
-  const std::string path = spec("[data]\nname = \"digits\"\nsubset = 500\nbatch = 50\n[[augment]]\nop = \"random_rotation\"\ndegrees = 5\n");
+  const std::string path = spec("[data]\nname = \"digits\"\nsubset = 500\nbatch = 50\n[[augment]]\nop = \"random_rotation\"\ndegrees = 5\n[train]\nmodel = \"sleep\"\n");
   EXPECT_EQ(run({"compare", path, "--repeats", "1", "--seconds", "0.05"}), 2);
   EXPECT_THAT(text("stderr"), HasSubstr("has no PIL, torchvision"));
   EXPECT_THAT(text("stderr"), HasSubstr("pip install"));
