@@ -234,7 +234,7 @@ class Comparison {
   }
 
   bool run_once(Contestant& c, int repetition) {
-    constexpr auto kBeyondTheWindow = std::chrono::seconds(180);  // Imports, starting workers, warm-up.
+    constexpr auto kBeyondTheWindow = std::chrono::seconds(600);  // Imports, starting workers, warm-up.
     context_.out.progress("compare: " + c.name + ", run " + std::to_string(repetition + 1) + " of " + std::to_string(arguments_.repeats));
     const auto limit = std::chrono::milliseconds(static_cast<long>(arguments_.seconds * 1e3)) + kBeyondTheWindow;
     const TreeRun run = run_tree(c.command, limit, context_.stop);

@@ -45,7 +45,7 @@ std::string arithmetic(const MemoryForecast& f) {
   std::string out = "slots " + size_text(f.slots) + " (" + std::to_string(f.slot_count) + " of " + size_text(f.slot_bytes) + "), workspaces " +
                     size_text(f.workspaces) + " (" + std::to_string(f.workspace_count) + " of " + size_text(f.workspace_bytes) + ")";
   if (f.plan) out += ", plan " + size_text(f.plan);
-  out += ", threads and code " + size_text(f.fixed);
+  out += ", threads " + size_text(f.threads) + ", code " + size_text(f.code);
   if (f.beside) out += ", evaluation " + size_text(f.beside);
   if (f.cache) out += ", cache " + size_text(f.cache);
   return out;
@@ -133,7 +133,10 @@ FittedMemory fit_memory(const Spec& spec, const Source& source, const Recipe& re
 }
 
 std::uint64_t fit_evaluation(const Source& source, const Recipe& recipe, LoaderOptions& options, std::uint64_t available) {
-  const auto needs = [&] { return forecast_memory(source, recipe, options).total(); };
+  const auto needs = [&] {
+    const MemoryForecast f = forecast_memory(source, recipe, options);
+    return f.total() - f.code;  // Training's loader has it already.
+  };
   std::uint64_t bytes = needs();
   if (bytes > available && options.workers > 0 && options.prefetch > 1) {
     options.prefetch = 1;
@@ -152,7 +155,7 @@ Json to_json(const FittedMemory& m) {
   const MemoryForecast& f = m.forecast;
   Json out{{"bound_bytes", m.bound.bytes},        {"bound", m.bound.reason},       {"forecast_bytes", f.total()},
            {"slot_bytes", f.slots},               {"workspace_bytes", f.workspaces}, {"plan_bytes", f.plan},
-           {"fixed_bytes", f.fixed},              {"evaluation_bytes", f.beside}, {"cache_bytes", f.cache},        {"largest", {f.largest.width, f.largest.height}},
+           {"thread_bytes", f.threads}, {"code_bytes", f.code},              {"evaluation_bytes", f.beside}, {"cache_bytes", f.cache},        {"largest", {f.largest.width, f.largest.height}},
            {"looked_at", f.looked_at}};
   if (m.cache) {
     out["cached_samples"] = m.cache->cache().count();

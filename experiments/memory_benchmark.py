@@ -30,9 +30,9 @@ CASES = [
     ("rrc_u8, 2 workers", "rrc_u8", {"loader.workers": 2}, 110),
     ("rrc, 2 workers", "rrc", {"loader.workers": 2}, 60),
     ("timm_ra, 2 workers", "timm_ra", {"loader.workers": 2}, 60),
-    ("rrc_u8, 2 workers, encoded cache, 256 MiB", "rrc_u8", {"loader.workers": 2, "loader.cache": "encoded", "loader.memory": "256 MiB"}, 20),
-    ("rrc_u8, 2 workers, decoded cache, 256 MiB", "rrc_u8", {"loader.workers": 2, "loader.cache": "decoded", "loader.memory": "256 MiB"}, 20),
-    ("rrc_u8, 2 workers, bound of 60 MiB", "rrc_u8", {"loader.workers": 2, "loader.memory": "60 MiB"}, 20),
+    ("rrc_u8, 2 workers, encoded cache, 256 MiB", "rrc_u8", {"loader.workers": 2, "loader.cache": "encoded", "loader.memory": "256MiB"}, 20),
+    ("rrc_u8, 2 workers, decoded cache, 256 MiB", "rrc_u8", {"loader.workers": 2, "loader.cache": "decoded", "loader.memory": "256MiB"}, 20),
+    ("rrc_u8, 2 workers, bound of 60 MiB", "rrc_u8", {"loader.workers": 2, "loader.memory": "60MiB"}, 20),
 ]
 
 

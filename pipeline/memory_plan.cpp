@@ -11,9 +11,9 @@ constexpr std::uint64_t kMiB = 1 << 20;
 constexpr std::uint64_t kPictures = 32;        // Headers looked at.
 constexpr std::uint32_t kDraws = 4;            // Of the largest picture: operations differ in what they need.
 constexpr std::uint64_t kDecoderBytes = kMiB;  // A decoder's own rows and tables.
-// Measured: the pages of code that only loading touches (8 MiB), and what malloc keeps of freed blocks for each thread, since its thresholds follow
-// the largest block that was ever freed.
-constexpr std::uint64_t kFixedBytes = 12 * kMiB, kFixedBytesOfThread = 4 * kMiB;
+// Measured. Where pictures are decoded, code alone takes 8 MiB, and malloc's thresholds follow the largest block that was ever freed.
+constexpr std::uint64_t kCodeBytes = 4 * kMiB, kDecodingCodeBytes = 12 * kMiB;
+constexpr std::uint64_t kThreadBytes = kMiB, kDecodingThreadBytes = 5 * kMiB;
 
 /// What one worker's workspace grows to on these pictures.
 void look(const Source& source, const Recipe& recipe, const LoaderOptions& options, MemoryForecast& out) {
@@ -52,7 +52,7 @@ void look(const Source& source, const Recipe& recipe, const LoaderOptions& optio
     // Its faults are the loader's to report.
     static_cast<void>(recipe.apply(*draw, largest, whole.crop(inside(draw->framing.roi, largest.size)), row.data(), workspace.scratch));
   }
-  out.workspace_bytes = workspace.bytes() + (options.make_decoder ? kDecoderBytes : 0);
+  out.workspace_bytes = workspace.bytes() + (source.info().raw_size == Size{} ? kDecoderBytes : 0);
 }
 
 }  // namespace
@@ -70,7 +70,9 @@ MemoryForecast forecast_memory(const Source& source, const Recipe& recipe, const
   out.workspaces = static_cast<std::uint64_t>(out.workspace_count) * out.workspace_bytes;
   const int plans = options.workers == 0 ? options.local_ranks : 1;
   if (options.sampler == Sampler::shuffled) out.plan = source.size() * sizeof(std::uint64_t) * static_cast<std::uint64_t>(plans);
-  out.fixed = kFixedBytes + static_cast<std::uint64_t>(out.workspace_count) * kFixedBytesOfThread;
+  const bool decodes = source.info().raw_size == Size{};
+  out.threads = static_cast<std::uint64_t>(out.workspace_count) * (decodes ? kDecodingThreadBytes : kThreadBytes);
+  out.code = decodes ? kDecodingCodeBytes : kCodeBytes;
   return out;
 }
 

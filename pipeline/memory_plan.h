@@ -12,7 +12,8 @@ struct MemoryForecast {
   std::uint64_t slots = 0;       ///< Batches: pictures, labels, ids, positions.
   std::uint64_t workspaces = 0;  ///< A worker's file, decoded picture and scratch, times the workers.
   std::uint64_t plan = 0;        ///< The epoch's permutation.
-  std::uint64_t fixed = 0;       ///< Stacks, graph, clocks, the allocator's slack and the pages of code that only loading touches.
+  std::uint64_t threads = 0;     ///< Their stacks, and what malloc keeps for each of them.
+  std::uint64_t code = 0;        ///< Pages of libraries that only loading touches, and their tables: once a process.
   std::uint64_t cache = 0;       ///< The most that cached samples may take.
   std::uint64_t beside = 0;      ///< Another loader's, which lives at the same time (an evaluation's).
 
@@ -22,7 +23,7 @@ struct MemoryForecast {
   std::uint64_t largest_file = 0;
   int looked_at = 0;             ///< How many pictures' headers were.
 
-  std::uint64_t total() const { return slots + workspaces + plan + fixed + cache + beside; }
+  std::uint64_t total() const { return slots + workspaces + plan + threads + code + cache + beside; }
 };
 
 /// Encoded pictures differ in size: up to 32 of the set, evenly spread, are opened and the largest decides what a worker is given.
