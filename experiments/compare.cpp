@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <map>
+#include <sstream>
 
 #include <nlohmann/json.hpp>
 
@@ -74,11 +74,13 @@ Json last_object(const std::string& out) {
   return json.is_object() ? json : Json();
 }
 
+/// What a program that failed said last; of Millrace's own the error and not its hint.
 std::string last_line(const std::string& text) {
-  const auto end = text.find_last_not_of("\n ");
-  if (end == std::string::npos) return "nothing was said";
-  const auto begin = text.rfind('\n', end);
-  return text.substr(begin == std::string::npos ? 0 : begin + 1, end - (begin == std::string::npos ? 0 : begin + 1) + 1);
+  std::istringstream in(text);
+  std::string out = "nothing was said";
+  for (std::string line; std::getline(in, line);)
+    if (line.find_first_not_of(' ') != std::string::npos && !line.starts_with("  hint: ")) out = line;
+  return out;
 }
 
 /// One of those that are compared.
