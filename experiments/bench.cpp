@@ -8,6 +8,8 @@
 #include "experiments/commands.h"
 #include "experiments/fault_file.h"
 #include "experiments/loader_stats.h"
+#include "experiments/memory.h"
+#include "experiments/resident.h"
 #include "pipeline/digest.h"
 #include "pipeline/error.h"
 #include "pipeline/graph_cost.h"
@@ -61,7 +63,7 @@ void close_window(LoaderBench& out, const Mark& from, const Mark& to) {
 }
 
 LoaderBench run_window(const Source& source, const Recipe& recipe, LoaderOptions options, double seconds, FaultFile& faults,
-                       const Context& context) {
+                       ResidentCurve& resident, const Context& context) {
   LoaderBench out;
   options.drop_last = true;
   const auto made = SteadyClock::now();
@@ -69,9 +71,10 @@ LoaderBench run_window(const Source& source, const Recipe& recipe, LoaderOptions
   const FaultWatch watch(loader, faults, options.faults.action, context.out);
   std::stop_callback stopper(context.stop, [&] { loader.request_stop(); });
   std::optional<Mark> from;
-  std::uint64_t seen = 0;
+  std::uint64_t seen = 0, delivered = 0;
   while (auto batch = loader.stream().next()) {
     read_pages(*batch);
+    resident.at(delivered += static_cast<std::uint64_t>(batch->rows()));
     const auto now = SteadyClock::now();
     if (seen++ == 0) out.first_batch_seconds = seconds_between(made, now);
     if (!from) {
@@ -92,7 +95,7 @@ LoaderBench run_window(const Source& source, const Recipe& recipe, LoaderOptions
 }
 
 LoaderBench run_epochs(const Source& source, const Recipe& recipe, LoaderOptions options, std::uint64_t epochs, FaultFile& faults,
-                       const Context& context) {
+                       ResidentCurve& resident, const Context& context) {
   LoaderBench out;
   Digest digest(Digest::Of::pixels);
   options.batches = epochs * steps_per_epoch(source.size(), options.batch, options.drop_last);
@@ -105,6 +108,7 @@ LoaderBench run_epochs(const Source& source, const Recipe& recipe, LoaderOptions
     if (out.batches++ == 0) out.first_batch_seconds = seconds_between(made, SteadyClock::now());
     digest.add(*batch);
     out.images += static_cast<std::uint64_t>(batch->rows());
+    resident.at(out.images);
     context.out.progress("bench loader: " + grouped(double(out.images)) + " images");
   }
   close_window(out, from, Mark(loader));
@@ -114,7 +118,8 @@ LoaderBench run_epochs(const Source& source, const Recipe& recipe, LoaderOptions
   return out;
 }
 
-Json to_json(const LoaderBench& b, const Spec& spec, const SpecArguments& arguments, const Context& context) {
+Json to_json(const LoaderBench& b, const Spec& spec, const SpecArguments& arguments, const FittedMemory& memory, const ResidentCurve& resident,
+             const Context& context) {
   Json out;
   out["images_per_second"] = double(b.images) / b.seconds;
   out["first_batch_seconds"] = b.first_batch_seconds;
@@ -133,6 +138,8 @@ Json to_json(const LoaderBench& b, const Spec& spec, const SpecArguments& argume
   out["clock_ns_per_message"] = b.clock_seconds * 1e9;
   out["clocks_share"] = clocks_share(b);
   out["loader"] = to_json(b.window);
+  out["memory"] = to_json(memory);
+  out["resident"] = to_json(resident);
   out["bad_samples"] = b.bad_samples;
   out["spec"] = arguments.spec;
   out["spec_digest"] = digest_of(spec);
@@ -142,13 +149,13 @@ Json to_json(const LoaderBench& b, const Spec& spec, const SpecArguments& argume
   return out;
 }
 
-void print(const LoaderBench& b, const Spec& spec) {
+void print(const LoaderBench& b, const Spec& spec, const ResidentCurve& resident) {
   std::printf("%s images/s with %d workers, batch %llu (%s images in %s s; %s s before them were warm-up)\n",
               grouped(double(b.images) / b.seconds).c_str(), spec.loader.workers, static_cast<unsigned long long>(spec.data.batch),
               grouped(double(b.images)).c_str(), fixed(b.seconds, 2).c_str(), fixed(b.warm_up_seconds, 2).c_str());
-  std::printf("first batch %s ms after the loader was made; %s CPU s a 1000 images; slots %s, peak resident %s\n",
+  std::printf("first batch %s ms after the loader was made; %s CPU s a 1000 images; slots %s, the loader added %s, peak resident %s\n",
               significant(b.first_batch_seconds * 1e3, 3).c_str(), significant(b.cpu_seconds / double(b.images) * 1000, 3).c_str(),
-              bytes_text(double(b.loader_bytes)).c_str(), bytes_text(double(peak_rss_bytes())).c_str());
+              bytes_text(double(b.loader_bytes)).c_str(), bytes_text(double(resident.added_bytes())).c_str(), bytes_text(double(peak_rss_bytes())).c_str());
   std::printf("graph: %s us a message, %s images/s of rows that need no work (one worker, one row a message)\n",
               significant(b.graph.microseconds_per_message, 3).c_str(), grouped(b.graph.images_per_second).c_str());
   std::printf("clocks: %s ns a message and stage, %s %% of the CPU time\n", significant(b.clock_seconds * 1e9, 3).c_str(),
@@ -165,18 +172,23 @@ int bench_loader_command(const SpecArguments& arguments, const Context& context)
   const Source& source = sources.train(spec.data);
   check_batch(spec, source);
   const auto recipe = make_recipe(spec, source.info(), false);
-  const LoaderOptions options = loader_options(spec);
+  LoaderOptions options = loader_options(spec);
   FaultFile faults(arguments.out, new_run_id(spec));
-  LoaderBench bench = arguments.epochs ? run_epochs(source, *recipe, options, arguments.epochs, faults, context)
-                                       : run_window(source, *recipe, options, arguments.seconds, faults, context);
+  ResidentCurve resident;
+  const FittedMemory memory = fit_memory(spec, source, *recipe, options, memory_bound(spec.loader));
+  context.out.note(memory.text());
+  if (!memory.note.empty()) context.out.warning(memory.note);
+  const Source& cached = memory.source(source);
+  LoaderBench bench = arguments.epochs ? run_epochs(cached, *recipe, options, arguments.epochs, faults, resident, context)
+                                       : run_window(cached, *recipe, options, arguments.seconds, faults, resident, context);
   context.out.clear();
   if (context.stop.stop_requested()) return 0;  // A part of a window is not a result.
   bench.graph = measure_graph_cost(kGraphSeconds);
   bench.clock_seconds = measure_clock_cost();
   if (arguments.json)
-    std::printf("%s\n", to_json(bench, spec, arguments, context).dump().c_str());
+    std::printf("%s\n", to_json(bench, spec, arguments, memory, resident, context).dump().c_str());
   else
-    print(bench, spec);
+    print(bench, spec, resident);
   return 0;
 }
 

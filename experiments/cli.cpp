@@ -124,6 +124,10 @@ int run_cli(int argc, char** argv, Signals& signals) {
   auto* bench_step = bench->add_subcommand("step", "the trainer, on resident batches");
   bench_options(*bench_step, a);
   ranks_option(*bench_step, a);
+  auto* compare = app.add_subcommand("compare", "the same spec by PyTorch's DataLoader, interleaved, in fresh processes (MILLRACE_PYTHON, else .venv)");
+  bench_options(*compare, a);
+  compare->add_option("--repeats", a.repeats, "runs of each (3)")->type_name("N")->check(CLI::Range(1, 1000));
+  compare->add_option("--out", a.out, "folder of compare.md and compare.jsonl (default: none)")->type_name("DIR");
   auto* report = app.add_subcommand("report", "tables and plots of a folder, made again from its results.jsonl");
   report->add_option("folder", folder, "folder with results.jsonl")->type_name("DIR");
   report->add_option("--published", published, "published figures (TOML): what they say by themselves, and beside DIR where it is given")
@@ -157,6 +161,7 @@ int run_cli(int argc, char** argv, Signals& signals) {
   if (*view) return view_command(a, context);
   if (*bench_loader) return bench_loader_command(a, context);
   if (*bench_step) return bench_step_command(a, context);
+  if (*compare) return compare_command(a, context);
   if (*report) return report_command(folder, published, a.out, context);
   if (*list) return data_list_command(context);
   return *check ? data_check_command(names, context) : exit_code(ErrorKind::internal);

@@ -16,7 +16,8 @@ struct SpecArguments {
   int ranks = 0;                  ///< train, study, bench step: as train.ranks; 0: as the spec says.
   double seconds = 3;             ///< bench
   std::uint64_t epochs = 0;       ///< bench loader: 0 unless given.
-  bool json = false;              ///< bench
+  bool json = false;              ///< bench, compare
+  int repeats = 3;                ///< compare
   int samples = 6, versions = 5;  ///< view: rows, and augmented pictures a row.
   std::vector<std::string> bad;   ///< view: files to show beside the set's.
 };
@@ -27,6 +28,7 @@ int study_command(const SpecArguments& arguments, const Context& context);
 int view_command(const SpecArguments& arguments, const Context& context);
 int bench_loader_command(const SpecArguments& arguments, const Context& context);
 int bench_step_command(const SpecArguments& arguments, const Context& context);
+int compare_command(const SpecArguments& arguments, const Context& context);
 /// `published` empty: what the study's record holds. `folder` empty: the published table by itself, as Markdown on stdout, or with
 /// its pictures in `out`.
 int report_command(const std::string& folder, const std::string& published, const std::string& out, const Context& context);

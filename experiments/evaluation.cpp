@@ -34,14 +34,13 @@ void add_evaluation(Json& record, const train::Evaluation& e) {
 /// Evaluations of one test set by one crew.
 class Evaluator {
  public:
-  Evaluator(const Spec& spec, const Source& test, Crew& crew, SlotMemory* memory, FaultFile& faults, const Context& context)
-      : spec_(spec), test_(test), crew_(crew), memory_(memory), faults_(faults), context_(context), recipe_(make_recipe(spec, test.info(), true)) {}
+  Evaluator(const Spec& spec, const Source& test, Crew& crew, const LoaderOptions& options, FaultFile& faults, const Context& context)
+      : spec_(spec), test_(test), crew_(crew), options_(options), faults_(faults), context_(context), recipe_(make_recipe(spec, test.info(), true)) {}
 
-  LoaderOptions options() const { return evaluation_options(spec_, test_, crew_.ranks.shape()); }
+  const LoaderOptions& options() const { return options_; }
 
   /// A range of the test set, each sample on one rank. The same on every rank.
-  train::Evaluation exact(LoaderOptions options, std::uint64_t& bad_samples) {
-    options.memory = memory_;
+  train::Evaluation exact(const LoaderOptions& options, std::uint64_t& bad_samples) {
     Loader loader(test_, *recipe_, options);
     const FaultWatch watch(loader, faults_, spec_.loader.on_bad_sample, context_.out, "evaluation: ");
     StopLoader stopper(context_.stop, loader);
@@ -76,7 +75,8 @@ class Evaluator {
       std::optional<Batch> next() override { return std::nullopt; }
       std::optional<Batch> try_next() override { return std::nullopt; }
     };
-    options.memory = memory_;
+    options.memory = options_.memory;
+    options.prefetch = options_.prefetch;
     std::vector<std::unique_ptr<Loader>> loaders;
     std::vector<std::unique_ptr<StopLoader>> stoppers;
     for (int r = 0; r < local_ranks; ++r) {
@@ -93,7 +93,7 @@ class Evaluator {
   const Spec& spec_;
   const Source& test_;
   Crew& crew_;
-  SlotMemory* memory_;
+  const LoaderOptions& options_;
   FaultFile& faults_;
   const Context& context_;
   std::unique_ptr<Recipe> recipe_;
@@ -111,8 +111,8 @@ Counted counted_by(EvaluationBeside how, std::uint64_t images, std::uint64_t glo
   return {images, 0, 0};
 }
 
-bool evaluate(const Spec& spec, const Source& test, Crew& crew, SlotMemory* memory, FaultFile& faults, const Context& context, Json& record) {
-  Evaluator evaluator(spec, test, crew, memory, faults, context);
+bool evaluate(const Spec& spec, const Source& test, Crew& crew, const LoaderOptions& options, FaultFile& faults, const Context& context, Json& record) {
+  Evaluator evaluator(spec, test, crew, options, faults, context);
   std::uint64_t bad_samples = 0;
   const train::Evaluation all = evaluator.exact(evaluator.options(), bad_samples);
   if (all.stop_requested) return false;
@@ -134,12 +134,12 @@ bool evaluate(const Spec& spec, const Source& test, Crew& crew, SlotMemory* memo
     // The samples in which the two ways differ: the last ones, or the first ones again.
     train::Evaluation part;
     if (counts.missed) {
-      LoaderOptions options = evaluator.options();
-      options.batch = std::min(global, test.size());
-      options.first_batch = test.size() / global;
-      options.batches = 1;
+      LoaderOptions rest = evaluator.options();
+      rest.batch = std::min(global, test.size());
+      rest.first_batch = test.size() / global;
+      rest.batches = 1;
       std::uint64_t ignored = 0;
-      part = evaluator.exact(options, ignored);
+      part = evaluator.exact(rest, ignored);
     } else {
       part = evaluator.first(counts.doubled);
     }

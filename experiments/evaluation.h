@@ -28,9 +28,9 @@ Counted counted_by(EvaluationBeside how, std::uint64_t images, std::uint64_t glo
 
 /// Scores the test set exactly, each sample on one rank, and adds the figures to an epoch's record; beside them, where the spec asks for
 /// it, what another way of counting would have given, from a pass over the samples in which they differ. Bad samples are treated as in
-/// training.
+/// training. `options`: evaluation_options, made to fit the memory (fit_evaluation).
 /// Threads: the crew's, from the caller's.
 /// Errors:  the loader's and the trainers'. Returns false where a stop came first.
-bool evaluate(const Spec& spec, const Source& test, Crew& crew, SlotMemory* memory, FaultFile& faults, const Context& context, Json& record);
+bool evaluate(const Spec& spec, const Source& test, Crew& crew, const LoaderOptions& options, FaultFile& faults, const Context& context, Json& record);
 
 }  // namespace millrace

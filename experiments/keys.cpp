@@ -1,6 +1,7 @@
 #include "experiments/keys.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <limits>
 #include <sstream>
@@ -37,6 +38,21 @@ std::string joined(const std::vector<std::string>& words) {
 }
 
 }  // namespace
+
+std::optional<std::uint64_t> parse_bytes(const std::string& text) {
+  double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
+  if (error != std::errc() || !(number > 0)) return std::nullopt;
+  std::string unit(end, text.data() + text.size());
+  unit.erase(0, unit.find_first_not_of(' '));
+  constexpr std::pair<const char*, double> kUnits[] = {{"", 1}, {"B", 1}, {"bytes", 1}, {"KiB", 1024.0}, {"MiB", 1048576.0}, {"GiB", 1073741824.0}, {"TiB", 1099511627776.0}};
+  for (const auto& [name, factor] : kUnits) {
+    if (unit != name) continue;
+    const double bytes = number * factor;
+    return bytes >= 1 && bytes < 0x1p62 && (factor > 1 || bytes == std::floor(bytes)) ? std::optional(static_cast<std::uint64_t>(bytes)) : std::nullopt;
+  }
+  return std::nullopt;
+}
 
 const Entry* KeyReader::take(const char* name) {
   known_.emplace_back(name);
@@ -86,6 +102,22 @@ void KeyReader::text(const char* name, std::string& value, const std::vector<std
                 near.empty() ? "" : "did you mean '" + near + "'?");
   }
   value = v;
+}
+
+void KeyReader::bytes(const char* name, std::uint64_t& value) {
+  const Entry* e = take(name);
+  if (!e) return;
+  if (e->value.is_string() && e->value.get<std::string>() == "auto") {
+    value = 0;
+    return;
+  }
+  if (e->value.is_number_integer() && e->value.get<std::int64_t>() > 0) {
+    value = e->value.get<std::uint64_t>();
+    return;
+  }
+  const auto size = e->value.is_string() ? parse_bytes(e->value.get<std::string>()) : std::nullopt;
+  if (!size) mistyped(*e, "a size such as \"2 GiB\" or \"512 MiB\", a number of bytes, or \"auto\"");
+  value = *size;
 }
 
 void KeyReader::numbers(const char* name, std::vector<double>& value, std::vector<std::size_t> counts, double low, double high) {

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -8,6 +9,9 @@
 #include "experiments/document.h"
 
 namespace millrace {
+
+/// "2 GiB", "512 MiB", "64 KiB", "1.5 GiB", "4096", "4096 bytes". Empty: it is none of these, or no whole number of bytes below 2^62.
+std::optional<std::uint64_t> parse_bytes(const std::string& text);
 
 /// What walks over the keys of one table: each key is named once, in spec.cpp, and from that one list settings are read
 /// (KeyReader) and written (KeyWriter).
@@ -22,6 +26,8 @@ class Keys {
   virtual void number(const char* name, double& value, double low, double high) = 0;
   /// `allowed` empty: any text.
   virtual void text(const char* name, std::string& value, const std::vector<std::string>& allowed) = 0;
+  /// A size in memory: "2 GiB", "512 MiB", a number of bytes; "auto" is 0.
+  virtual void bytes(const char* name, std::uint64_t& value) = 0;
   /// A list of numbers, or one number as a list of one. Empty: absent.
   virtual void numbers(const char* name, std::vector<double>& value, std::vector<std::size_t> counts, double low, double high) = 0;
   /// Reading: what is wrong with the key beyond its type, or that it is missing. Errors: Error(usage) at its place.
@@ -56,6 +62,7 @@ class KeyReader final : public Keys {
   void integer(const char* name, std::int64_t& value, std::int64_t low, std::int64_t high) override;
   void number(const char* name, double& value, double low, double high) override;
   void text(const char* name, std::string& value, const std::vector<std::string>& allowed) override;
+  void bytes(const char* name, std::uint64_t& value) override;
   void numbers(const char* name, std::vector<double>& value, std::vector<std::size_t> counts, double low, double high) override;
   [[noreturn]] void refuse(const char* name, const std::string& what, const std::string& hint) const override;
   /// Errors: Error(usage) for the first key that nobody asked for, with the nearest known one.
@@ -78,6 +85,7 @@ class KeyWriter final : public Keys {
   void integer(const char* name, std::int64_t& value, std::int64_t, std::int64_t) override { out[name] = value; }
   void number(const char* name, double& value, double, double) override { out[name] = value; }
   void text(const char* name, std::string& value, const std::vector<std::string>&) override { out[name] = value; }
+  void bytes(const char* name, std::uint64_t& value) override { out[name] = value ? Json(value) : Json("auto"); }
   void numbers(const char* name, std::vector<double>& value, std::vector<std::size_t>, double, double) override {
     if (!value.empty()) out[name] = value;
   }

@@ -81,6 +81,7 @@ Json to_json(const LoaderReport& report) {
   out["threads"] = report.threads_seen;
   out["bad_samples"] = report.bad_samples;
   out["progressive_jpegs"] = report.progressive_jpegs;
+  out["large_pictures"] = report.large_pictures;
   return out;
 }
 

@@ -54,8 +54,10 @@ void visit(Keys& keys, LoaderSpec& s) {
   keys.choice<Sampler>("sampler", s.sampler, {{"shuffled", Sampler::shuffled}, {"sequential", Sampler::sequential}});
   keys.boolean("drop_last", s.drop_last);
   keys.number("extra_us_per_image", s.extra_us_per_image, 0, 1e7);
-  keys.choice<MemoryKind>("memory", s.memory,
+  keys.bytes("memory", s.memory);
+  keys.choice<MemoryKind>("slot_memory", s.slot_memory,
                           {{"auto", MemoryKind::automatic}, {"pageable", MemoryKind::pageable}, {"page-locked", MemoryKind::page_locked}});
+  keys.choice<CacheKind>("cache", s.cache, {{"none", CacheKind::none}, {"encoded", CacheKind::encoded}, {"decoded", CacheKind::decoded}});
   keys.choice<OnBadSample>("on_bad_sample", s.on_bad_sample,
                            {{"fail", OnBadSample::fail}, {"skip", OnBadSample::skip}, {"substitute", OnBadSample::substitute}});
   keys.number("max_bad", s.max_bad, 0, 1e15);
@@ -285,8 +287,12 @@ void check_tables(const Document& document) {
   }
 }
 
-/// Two keys that say the same thing twice.
+/// Two keys that say the same thing twice, and one whose meaning has changed.
 void check_pairs(const Document& document) {
+  const Section* loader = document.find("loader");
+  if (const Entry* memory = loader ? loader->find("memory") : nullptr; memory && (memory->value == "pageable" || memory->value == "page-locked"))
+    refuse(memory->value_place, "loader.memory is the bound of the loader's memory, not where its slots lie",
+           "write loader.slot_memory = " + memory->value.dump() + "; loader.memory takes a size such as \"2 GiB\"");
   const auto both = [&](const char* table, const char* a, const char* b) {
     const Section* s = document.find(table);
     if (!s || !s->find(a) || !s->find(b)) return;
@@ -309,6 +315,8 @@ void warn(const Document& document, const Spec& spec, int cores, bool launched, 
   const bool sleeps = t.model == "sleep";
   idle("loader", "prefetch", spec.loader.workers == 0, "with loader.workers = 0");
   idle("loader", "max_bad", spec.loader.on_bad_sample == OnBadSample::fail, "with on_bad_sample = \"fail\"");
+  idle("loader", "cache", spec.data.name != "folder" && spec.loader.cache != CacheKind::none,
+       "with data.name = \"" + spec.data.name + "\": its pictures are in memory already");
   idle("data", "path", spec.data.name == "digits", "with data.name = \"digits\", which is generated");
   idle("data", "labels", spec.data.name != "cifar100", "with data.name = \"" + spec.data.name + "\"");
   idle("data", "subset_seed", spec.data.subset == 0 || spec.data.name == "digits", "here: no permutation is taken");

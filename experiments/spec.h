@@ -20,6 +20,7 @@ enum class Mode : std::uint8_t { automatic, single, dp, ddp };
 /// What is shown beside the exact evaluation: what a usual way of scoring over ranks would have counted (evaluation.h).
 enum class EvaluationBeside : std::uint8_t { none, drop_last, padded, replicated };
 enum class MemoryKind : std::uint8_t { automatic, pageable, page_locked };
+enum class CacheKind : std::uint8_t { none, encoded, decoded };
 
 /// [data]
 struct DataSpec {
@@ -46,7 +47,9 @@ struct LoaderSpec {
   Sampler sampler = Sampler::shuffled;
   bool drop_last = false;
   double extra_us_per_image = 0;
-  MemoryKind memory = MemoryKind::automatic;
+  std::uint64_t memory = 0;  ///< Bytes of all slots, scratch and cache; 0: a share of what there is (memory_bound).
+  MemoryKind slot_memory = MemoryKind::automatic;
+  CacheKind cache = CacheKind::none;
   OnBadSample on_bad_sample = OnBadSample::fail;
   double max_bad = 0;  ///< 0: no limit; below 1: a share; from 1: a count.
 };

@@ -11,6 +11,7 @@
 #include "experiments/evaluation.h"
 #include "experiments/fault_file.h"
 #include "experiments/loader_stats.h"
+#include "experiments/memory.h"
 #include "experiments/resume.h"
 #include "pipeline/digest.h"
 #include "pipeline/error.h"
@@ -61,7 +62,24 @@ Json epoch_record(const EpochSums& sums, const std::string& run) {
 
 void warn_of_fallback(MemoryKind wanted, const LoaderReport& report, Reporter& out) {
   if (wanted == MemoryKind::page_locked && report.memory != "page-locked")
-    out.warning("loader.memory = \"page-locked\", but the slots' memory is " + report.memory);
+    out.warning("loader.slot_memory = \"page-locked\", but the slots' memory is " + report.memory);
+}
+
+/// Training's loader and the evaluation's live at the same time, under one bound: what the evaluation takes at its smallest is set aside first,
+/// and then it gets what training leaves.
+FittedMemory fit_both(const Spec& spec, const Source& source, const Source* test, const Recipe& recipe, const Ranks& ranks, LoaderOptions& training,
+                      LoaderOptions& evaluation) {
+  const RankShape shape = ranks.shape();
+  const MemoryBound bound = memory_bound(spec.loader, shape.size / (shape.nodes * shape.local));
+  std::uint64_t beside = 0;
+  if (test) {
+    const auto scoring = make_recipe(spec, test->info(), true);
+    evaluation = evaluation_options(spec, *test, shape);
+    evaluation.memory = training.memory;
+    const std::uint64_t needs = forecast_memory(source, recipe, training).total();
+    beside = fit_evaluation(*test, *scoring, evaluation, bound.bytes > needs ? bound.bytes - needs : 0);
+  }
+  return fit_memory(spec, source, recipe, training, bound, beside);
 }
 
 struct Length {
@@ -90,7 +108,7 @@ std::string scaling_text(const train::TrainOptions& t) {
          (linear ? "linearly)" : "with its square root)");
 }
 
-void print_start(const Spec& spec, const Source& source, const Crew& crew, const Loader& loader, const Length& length, Reporter& out) {
+void print_start(const Spec& spec, const Source& source, const Crew& crew, const FittedMemory& memory, const Length& length, Reporter& out) {
   const auto& t = spec.train.options;
   const RankShape shape = crew.ranks.shape();
   const train::Trainer& trainer = *crew.trainers[0];
@@ -102,8 +120,8 @@ void print_start(const Spec& spec, const Source& source, const Crew& crew, const
   out.note("rank batch " + rank_batch_text(batch, shape.size) + ", global batch " + std::to_string(batch) + ", " +
            grouped(double(length.epoch_steps)) + " steps an epoch, " + grouped(double(length.steps)) + " steps, lr " +
            significant(trainer.learning_rate()) + scaling_text(t) +
-           (t.accumulate > 1 ? ", an update every " + std::to_string(t.accumulate) + " of them" : "") + "; slots take " +
-           bytes_text(double(loader.bytes())));
+           (t.accumulate > 1 ? ", an update every " + std::to_string(t.accumulate) + " of them" : ""));
+  out.note(memory.text());
 }
 
 Json ranks_record(const train::EpochResult& result) {
@@ -230,17 +248,20 @@ bool run_training(const Spec& spec, SourceShelf& sources, const Context& context
   LoaderOptions options = loader_options(spec, shape);
   options.first_batch = position;
   options.batches = left;
-  options.memory = memory_for(spec.loader.memory, api, *crew.trainers[0]);
-  Loader loader(source, *recipe, options);
+  options.memory = memory_for(spec.loader.slot_memory, api, *crew.trainers[0]);
+  LoaderOptions evaluation;
+  const FittedMemory memory = fit_both(spec, source, test, *recipe, ranks, options, evaluation);
+  if (ranks.first() && !memory.note.empty()) context.out.warning(memory.note);
+  Loader loader(memory.source(source), *recipe, options);
   FaultFile faults(folder, run), evaluation_faults(folder, run);
   const FaultWatch watch(loader, faults, spec.loader.on_bad_sample, context.out);
   // A step of several ranks or batches ends whole: the stop travels with it. Where one batch is a step, its wait is cut short.
   std::optional<StopLoader> stopper;
   if (shape.size == 1 && spec.train.options.accumulate == 1) stopper.emplace(context.stop, loader);
-  if (ranks.first()) print_start(spec, source, crew, loader, length, context.out);
+  if (ranks.first()) print_start(spec, source, crew, memory, length, context.out);
 
   LoaderReport before = loader.report();
-  warn_of_fallback(spec.loader.memory, before, context.out);
+  warn_of_fallback(spec.loader.slot_memory, before, context.out);
   RunCheckpoints keeper(spec, checkpoints, run, source, crew, length.epoch_steps, context.out);
   bool stopped = false;
   std::uint32_t reached = resume ? resume->state.reached : 0;  // Evaluations in a row with the target accuracy.
@@ -284,10 +305,11 @@ bool run_training(const Spec& spec, SourceShelf& sources, const Context& context
     record["complete"] = whole;
     record["checkpoint_write_seconds"] = keeper.write_seconds();
     record["loader"] = to_json(difference(after, before));
+    record["loader"]["memory_plan"] = to_json(memory);
     record["ranks"] = ranks_record(result);
     before = after;
     if (due && !stopped) {
-      stopped = !evaluate(spec, *test, crew, options.memory, evaluation_faults, context, record);
+      stopped = !evaluate(spec, *test, crew, evaluation, evaluation_faults, context, record);
       if (stopped) keeper.take(position, epoch, sums);
     }
     const double target = spec.train.target_accuracy;

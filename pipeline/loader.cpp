@@ -66,6 +66,7 @@ LoaderReport Loader::report() const {
   report.bad_samples = work.ledger.count();
   report.faults = work.ledger.listed();
   report.bytes = bytes();
+  report.large_pictures = work.workspaces.shrunk();
   report.memory = work.memory().name();
   report.threads_seen = work.clocks.threads_seen();
   report.wall_seconds = seconds_between(impl_->began, SteadyClock::now());

@@ -28,6 +28,7 @@ struct LoaderOptions {
   int rows_per_message = 0;             ///< Of raw samples (0: about 200 kB of rows, 64 at most); encoded ones travel singly.
   double extra_us_per_image = 0;        ///< Busy wait in the augment stage, to build a slower loader on purpose.
   FaultPolicy faults;
+  std::uint64_t workspace_bytes = 0;    ///< A worker that held more for one picture gives its buffers back after it; 0: it keeps them.
   SlotMemory* memory = nullptr;         ///< Null: plain_slot_memory(). Must outlive the loader and its batches.
   std::function<std::unique_ptr<Decoder>()> make_decoder; ///< For encoded sources; one call a worker.
 };
@@ -42,6 +43,7 @@ struct LoaderReport {
   std::uint64_t batches_delivered = 0, images_delivered = 0, progressive_jpegs = 0, bad_samples = 0;
   std::vector<Fault> faults;            ///< The first FaultLedger::kMaxListed.
   std::uint64_t bytes = 0;              ///< Slots' memory: the bound printed at start.
+  std::uint64_t large_pictures = 0;     ///< For which a worker needed more than LoaderOptions::workspace_bytes.
   std::string memory;                   ///< SlotMemory::name(): says so where page-locking was wanted and could not be had.
   int threads_seen = 0;                 ///< Distinct threads that ran a stage.
   double wall_seconds = 0;              ///< Since the loader was made.

@@ -50,8 +50,28 @@ Workspace* WorkspacePool::take() {
 }
 
 void WorkspacePool::give_back(Workspace* workspace) {
+  const bool too_large = options_.workspace_bytes && workspace->bytes() > options_.workspace_bytes;
+  if (too_large) workspace->shrink();
   std::lock_guard lock(mutex_);
+  shrunk_ += too_large;
   free_.push_back(workspace);
+}
+
+std::uint64_t WorkspacePool::shrunk() const {
+  std::lock_guard lock(mutex_);
+  return shrunk_;
+}
+
+std::uint64_t Workspace::bytes() const {
+  std::uint64_t sum = file.capacity_bytes() + canvas.capacity_bytes() + rows.capacity() * sizeof(Row);
+  for (const Buffer& buffer : scratch.buffers) sum += buffer.capacity_bytes();
+  return sum;
+}
+
+void Workspace::shrink() {
+  file = {};
+  canvas = {};
+  scratch = {};
 }
 
 RowWork::RowWork(const Source& source, const Recipe& recipe, const LoaderOptions& options, int threads)
@@ -119,6 +139,12 @@ bool RowWork::load_row(WorkSlot& slot, int row, std::uint64_t id, Workspace& wor
     out.visible = sample->pixels;
     prefetch(out.visible);
     out.draw.reset();
+    if (source_.info().raw_size == Size{}) {  // Of a set of encoded pictures: drawn here like theirs, so that faults are found in the same place.
+      Expected<Draw> draw = recipe_.draw(out.info, key_of(slot, id));
+      if (!draw) return bad(slot, row, id, std::move(draw).error());
+      out.visible = out.visible.crop(inside(draw->framing.roi, out.info.size));
+      out.draw = std::move(*draw);
+    }
     return true;
   }
   clocks.add(thread, Stage::read, SteadyClock::now() - began, 1);

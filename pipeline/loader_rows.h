@@ -33,6 +33,10 @@ struct Workspace {
   Buffer file, canvas;
   Scratch scratch;
   std::vector<Row> rows;
+
+  std::uint64_t bytes() const;
+  /// Gives its buffers back to the system: after a picture that was larger than expected.
+  void shrink();
 };
 
 class WorkspacePool {
@@ -40,13 +44,16 @@ class WorkspacePool {
   explicit WorkspacePool(const LoaderOptions& options, int rows) : options_(options), rows_(rows) {}
   Workspace* take();
   void give_back(Workspace* workspace);
+  /// How often a workspace held more than LoaderOptions::workspace_bytes, and was shrunk.
+  std::uint64_t shrunk() const;
 
  private:
   const LoaderOptions& options_;
   const int rows_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::vector<std::unique_ptr<Workspace>> all_;
   std::vector<Workspace*> free_;
+  std::uint64_t shrunk_ = 0;
 };
 
 /// The way of a row: read, decode, augment, judge. Holds no threads and no graph.

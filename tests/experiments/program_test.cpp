@@ -88,7 +88,7 @@ TEST_F(Program, AStopDuringTheLastEvaluationIsAStop) {
                              spec("[data]\nname = \"digits\"\nsubset = 64\nbatch = 64\n[[augment]]\nop = \"resize\"\nsize = 256\n"
                                   "[train]\nmodel = \"toy\"\nthreads = 1\n"),
                              "--out", out()});
-  for (int i = 0; i < 1000 && text("stderr").find("slots take") == std::string::npos; ++i)
+  for (int i = 0; i < 1000 && text("stderr").find("memory: forecast") == std::string::npos; ++i)
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   std::this_thread::sleep_for(std::chrono::milliseconds(400));
   kill(child, SIGINT);
