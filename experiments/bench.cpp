@@ -61,11 +61,12 @@ void close_window(LoaderBench& out, const Mark& from, const Mark& to) {
 }
 
 LoaderBench run_window(const Source& source, const Recipe& recipe, LoaderOptions options, double seconds, FaultFile& faults,
-                       const Context& context) {
+                       double watchdog_seconds, const Context& context) {
   LoaderBench out;
   options.drop_last = true;
   const auto made = SteadyClock::now();
   Loader loader(source, recipe, options);
+  const Forensics::Watched watched(context.forensics, loader, "loader", watchdog_seconds);
   const FaultWatch watch(loader, faults, options.faults.action, context.out);
   std::stop_callback stopper(context.stop, [&] { loader.request_stop(); });
   std::optional<Mark> from;
@@ -92,12 +93,13 @@ LoaderBench run_window(const Source& source, const Recipe& recipe, LoaderOptions
 }
 
 LoaderBench run_epochs(const Source& source, const Recipe& recipe, LoaderOptions options, std::uint64_t epochs, FaultFile& faults,
-                       const Context& context) {
+                       double watchdog_seconds, const Context& context) {
   LoaderBench out;
   Digest digest(Digest::Of::pixels);
   options.batches = epochs * steps_per_epoch(source.size(), options.batch, options.drop_last);
   const auto made = SteadyClock::now();
   Loader loader(source, recipe, options);
+  const Forensics::Watched watched(context.forensics, loader, "loader", watchdog_seconds);
   const FaultWatch watch(loader, faults, options.faults.action, context.out);
   std::stop_callback stopper(context.stop, [&] { loader.request_stop(); });
   const Mark from(loader);
@@ -165,10 +167,12 @@ int bench_loader_command(const SpecArguments& arguments, const Context& context)
   const Source& source = sources.train(spec.data);
   check_batch(spec, source);
   const auto recipe = make_recipe(spec, source.info(), false);
-  const LoaderOptions options = loader_options(spec);
+  LoaderOptions options = loader_options(spec);
+  options.trace = context.trace;
+  const double watchdog = spec.loader.watchdog_seconds;
   FaultFile faults(arguments.out, new_run_id(spec));
-  LoaderBench bench = arguments.epochs ? run_epochs(source, *recipe, options, arguments.epochs, faults, context)
-                                       : run_window(source, *recipe, options, arguments.seconds, faults, context);
+  LoaderBench bench = arguments.epochs ? run_epochs(source, *recipe, options, arguments.epochs, faults, watchdog, context)
+                                       : run_window(source, *recipe, options, arguments.seconds, faults, watchdog, context);
   context.out.clear();
   if (context.stop.stop_requested()) return 0;  // A part of a window is not a result.
   bench.graph = measure_graph_cost(kGraphSeconds);
@@ -250,6 +254,7 @@ int bench_step_command(const SpecArguments& arguments, const Context& context) {
   options.drop_last = true;
   options.batches = kResidentBatches;
   Loader loader(source, *recipe, options);
+  const Forensics::Watched watched(context.forensics, loader, "loader", spec.loader.watchdog_seconds);
   std::stop_callback stopper(context.stop, [&] { loader.request_stop(); });
   std::vector<std::vector<Batch>> resident(bench.ranks.size());
   for (std::size_t r = 0; r < resident.size(); ++r)
@@ -259,6 +264,7 @@ int bench_step_command(const SpecArguments& arguments, const Context& context) {
   RankThreads threads(ranks);
   threads.run([&](std::size_t r) {
     const auto trainer = api.make_trainer(rank_options(spec, source, recipe->format(), ranks, r, context.host));
+    const Forensics::Watched watched_trainer(context.forensics, *trainer, static_cast<int>(r));
     bench.ranks[r] = trainer->bench_step(resident[r], arguments.seconds, context.stop);
     if (r > 0) return;
     bench.parameters = trainer->parameters();

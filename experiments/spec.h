@@ -46,6 +46,7 @@ struct LoaderSpec {
   Sampler sampler = Sampler::shuffled;
   bool drop_last = false;
   double extra_us_per_image = 0;
+  double watchdog_seconds = 30;  ///< Of a wait for a batch, before it is told where everything is; 0: never.
   MemoryKind memory = MemoryKind::automatic;
   OnBadSample on_bad_sample = OnBadSample::fail;
   double max_bad = 0;  ///< 0: no limit; below 1: a share; from 1: a count.

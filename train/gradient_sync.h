@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "pipeline/clock.h"
+#include "pipeline/trace.h"
 #include "train/local_collective.h"
 #include "train/optimizer.h"
 #include "train/tally.h"
@@ -23,8 +24,14 @@ namespace millrace::train {
 /// Errors:  Error(communication), from finish().
 class GradientSync {
  public:
+  /// Where each bucket's all-reduce is traced: in the thread beside backward, and in the trainer's own. Null: nowhere.
+  struct Lanes {
+    TraceLane *beside = nullptr, *own = nullptr;
+  };
+  static Lanes lanes_of(const TrainOptions& options);
+
   /// `overlap` false: everything is reduced by finish(). `parameters` must outlive this.
-  GradientSync(std::shared_ptr<Collective> ranks, const FlatParameters& parameters, bool overlap);
+  GradientSync(std::shared_ptr<Collective> ranks, const FlatParameters& parameters, bool overlap, Lanes lanes = {});
   ~GradientSync();
   GradientSync(const GradientSync&) = delete;
   GradientSync& operator=(const GradientSync&) = delete;
@@ -44,10 +51,12 @@ class GradientSync {
   void mark(std::size_t bucket);
   void work();
   void reduce(std::size_t bucket);
+  void trace(TraceLane* lane, std::size_t bucket, SteadyClock::time_point begin, SteadyClock::time_point end) const;
   void join_work();
 
   const std::shared_ptr<Collective> ranks_;
   const FlatParameters& parameters_;
+  const Lanes lanes_;
   std::vector<std::size_t> bucket_of_;         ///< By parameter.
   std::vector<std::atomic<int>> missing_;      ///< Gradients that a bucket still waits for.
   std::vector<Stretch> stretches_;             ///< When each bucket was reduced by the thread, in this step.
