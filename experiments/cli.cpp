@@ -165,9 +165,6 @@ int run_cli(int argc, char** argv, Signals& signals) {
   }
   Reporter out;
   Context context{signals.token(), out, read_host(), command_line(argc, argv)};
-  Forensics forensics([&](const std::string& text) { out.report(text); });
-  const ReportOnSignal answer(signals, forensics);
-  context.forensics = &forensics;
   context.set_patience = [&signals](std::chrono::milliseconds patience) { signals.extend_patience(patience); };
   context.launched = launched_as(environment_variable);
   if (context.launched) {
@@ -178,6 +175,9 @@ int run_cli(int argc, char** argv, Signals& signals) {
     parse_spec(read_with_sets(a), context.host.cores, /*launched=*/true);  // What is wrong with it is said once.
     return run_processes(processes, arguments_of_ranks(argc, argv), signals, out);
   }
+  Forensics forensics([&](const std::string& text) { out.report(text); });
+  const ReportOnSignal answer(signals, forensics);
+  context.forensics = &forensics;
   TraceFile trace(a.trace, context.launched && context.launched->join.size > 1 ? context.launched->join.rank : -1, out);
   context.trace = trace.trace();
   if (context.trace) context.set_patience(std::chrono::seconds(25));  // Writing it may take some.

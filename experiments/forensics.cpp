@@ -28,11 +28,11 @@ std::string text_of(const LoaderSnapshot::OfSlot& s) {
     }
     return batch + " with the trainer";
   };
-  return "slot " + std::to_string(s.index) + " of rank " + std::to_string(s.local_rank) + ": " + place() + ", " + for_seconds(s.seconds);
+  return "slot " + std::to_string(s.index) + " of local rank " + std::to_string(s.local_rank) + ": " + place() + ", " + for_seconds(s.seconds);
 }
 
 std::string text_of(const LoaderSnapshot::OfStream& s) {
-  std::string out = "queue of rank " + std::to_string(s.local_rank) + ": ";
+  std::string out = "queue of local rank " + std::to_string(s.local_rank) + ": ";
   if (s.queue)
     out += (s.queue->closed ? "closed, " : "") + std::to_string(s.queue->depth) + " batches (most: " + std::to_string(s.queue->max_depth) + ", taken: " +
            std::to_string(s.queue->pops) + "), so far empty " + fixed(s.queue->empty_seconds, 1) + " s and full " + fixed(s.queue->full_seconds, 1) + " s of " +

@@ -1,5 +1,6 @@
 #include "experiments/scalars.h"
 
+#include <cctype>
 #include <chrono>
 #include <filesystem>
 

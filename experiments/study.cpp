@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <map>
 #include <new>
+#include <optional>
 #include <set>
 
 #include "experiments/commands.h"

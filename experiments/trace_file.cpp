@@ -1,5 +1,6 @@
 #include "experiments/trace_file.h"
 
+#include <algorithm>
 #include <charconv>
 #include <filesystem>
 

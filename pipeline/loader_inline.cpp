@@ -71,11 +71,13 @@ class InlineStream final : public BatchStream {
   void load(WorkSlot& slot) {
     const int thread = local_rank_;
     work_.open(slot, plan_, work_.options().first_batch + done_, work_.options().first_rank + local_rank_, thread);
+    slot.chunks_left.store(work_.chunks_of(slot), std::memory_order_relaxed);
     Workspace* workspace = work_.workspaces.take();
     for (int first = 0; first < slot.planned_rows; first += work_.chunk_rows()) {
       const int count = std::min(work_.chunk_rows(), slot.planned_rows - first);
       work_.decode(slot, first, count, *workspace, thread);
       work_.augment(slot, first, count, *workspace, thread);
+      slot.chunks_left.fetch_sub(1, std::memory_order_relaxed);
     }
     work_.workspaces.give_back(workspace);
   }

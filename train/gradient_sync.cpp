@@ -45,7 +45,7 @@ struct GradientSync::OnDevice {
   at::Tensor tally;         ///< On the host.
 };
 
-GradientSync::Lanes GradientSync::lanes_of(const TrainOptions& options) {
+ReduceLanes reduce_lanes_of(const TrainOptions& options) {
   if (!options.trace) return {};
   // On a GPU what the threads do is no more than giving orders: the phase `reduce` on the device's lane is what can be said of it.
   return {&options.trace->lane(trace_group(options), "all-reduce"), &options.trace->lane(trace_group(options), "trainer")};
@@ -55,7 +55,7 @@ void GradientSync::trace(TraceLane* lane, std::size_t bucket, SteadyClock::time_
   if (lane && !device_) lane->span("all-reduce", begin, end, TraceEvent::Of::bucket, bucket);
 }
 
-GradientSync::GradientSync(std::shared_ptr<Collective> ranks, const FlatParameters& parameters, bool overlap, Lanes lanes)
+GradientSync::GradientSync(std::shared_ptr<Collective> ranks, const FlatParameters& parameters, bool overlap, ReduceLanes lanes)
     : ranks_(std::move(ranks)), parameters_(parameters), lanes_(lanes), missing_(parameters.buckets().size()), stretches_(parameters.buckets().size()), complete_(parameters.buckets().size()) {
   const auto& buckets = parameters_.buckets();
   if (const at::Device where = parameters_.gradients().device(); !where.is_cpu()) device_ = std::make_unique<OnDevice>(where, buckets.size());

@@ -15,6 +15,12 @@
 
 namespace millrace::train {
 
+/// Where each bucket's all-reduce is traced: by the thread beside backward, and by the trainer's own. Null: nowhere.
+struct ReduceLanes {
+  TraceLane *beside = nullptr, *own = nullptr;
+};
+ReduceLanes reduce_lanes_of(const TrainOptions& options);
+
 /// Adds up the gradients of all ranks, bucket after bucket, while backward still runs. Hooks behind each parameter's gradient only
 /// mark; a thread of this rank (on a GPU with a stream of its own) reduces the marked buckets strictly in order. The last bucket
 /// carries the tally and is reduced by the trainer's own thread, so that a model of one bucket never changes threads. Gradients that a
@@ -24,14 +30,8 @@ namespace millrace::train {
 /// Errors:  Error(communication), from finish().
 class GradientSync {
  public:
-  /// Where each bucket's all-reduce is traced: in the thread beside backward, and in the trainer's own. Null: nowhere.
-  struct Lanes {
-    TraceLane *beside = nullptr, *own = nullptr;
-  };
-  static Lanes lanes_of(const TrainOptions& options);
-
   /// `overlap` false: everything is reduced by finish(). `parameters` must outlive this.
-  GradientSync(std::shared_ptr<Collective> ranks, const FlatParameters& parameters, bool overlap, Lanes lanes = {});
+  GradientSync(std::shared_ptr<Collective> ranks, const FlatParameters& parameters, bool overlap, ReduceLanes lanes = {});
   ~GradientSync();
   GradientSync(const GradientSync&) = delete;
   GradientSync& operator=(const GradientSync&) = delete;
@@ -56,7 +56,7 @@ class GradientSync {
 
   const std::shared_ptr<Collective> ranks_;
   const FlatParameters& parameters_;
-  const Lanes lanes_;
+  const ReduceLanes lanes_;
   std::vector<std::size_t> bucket_of_;         ///< By parameter.
   std::vector<std::atomic<int>> missing_;      ///< Gradients that a bucket still waits for.
   std::vector<Stretch> stretches_;             ///< When each bucket was reduced by the thread, in this step.

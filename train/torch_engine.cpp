@@ -61,7 +61,7 @@ class TorchEngine final : public Engine {
     if (!ranks_) throw Error(ErrorKind::internal, "these ranks were made elsewhere");
     const bool sums_in_forward = options.norm == Norm::syncbn && synchronise_norms(*net_, ranks_);
     // Without a second way, sums within backward and sums of gradients must not overtake one another.
-    sync_.emplace(ranks_, weights_, /*overlap=*/!sums_in_forward || ranks_->second(), GradientSync::lanes_of(options));
+    sync_.emplace(ranks_, weights_, /*overlap=*/!sums_in_forward || ranks_->second(), reduce_lanes_of(options));
     computes_nothing_ = sums_in_forward;
     at::NoGradGuard no_grad;
     staging_.broadcast(*ranks_, weights_.weights(), 0);

@@ -4,6 +4,7 @@
 
 #include <cstring>
 #include <filesystem>
+#include <map>
 
 #include "experiments/scalars.h"
 #include "tests/experiments/program_fixture.h"

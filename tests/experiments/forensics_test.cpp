@@ -128,14 +128,14 @@ TEST(Forensics, AFullQueueAndSlotsWithTheirTrainerAreShownAsSuch) {
   Loader loader(source, recipe, options);
   const auto leased = loader.stream().next();
   std::string text;
-  // Two in the queue and one complete: all slots are taken, so nothing moves any more.
-  for (int i = 0; i < 2000 && text.find("2 batches") == std::string::npos; ++i) {
+  // Every slot is taken, so nothing moves any more.
+  for (int i = 0; i < 2000 && text.find("3 batches") == std::string::npos; ++i) {
     std::this_thread::sleep_for(1ms);
     text = text_of(loader.snapshot());
   }
   EXPECT_THAT(text, HasSubstr("batch 0 with the trainer"));
   EXPECT_THAT(text, HasSubstr("in the queue"));
-  EXPECT_THAT(text, HasSubstr("queue of rank 0: 2 batches"));
+  EXPECT_THAT(text, HasSubstr("queue of local rank 0: 3 batches"));
   EXPECT_THAT(text, Not(HasSubstr("its trainer waits")));
 }
 

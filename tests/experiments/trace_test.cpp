@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <map>
 #include <sstream>
 #include <thread>
@@ -161,7 +162,7 @@ TEST_F(Traced, Sigusr1AsksWhereEverythingIs) {
   wait_for("rank 0: ");
   kill(child, SIGTERM);
   EXPECT_EQ(finish(child), 143);
-  for (const char* words : {"where everything is", "worker 0: ", "slot 3 of rank 0: ", "queue of rank 0: ", "rank 0: "}) EXPECT_THAT(text("stderr"), HasSubstr(words));
+  for (const char* words : {"where everything is", "worker 0: ", "slot 3 of local rank 0: ", "queue of local rank 0: ", "rank 0: "}) EXPECT_THAT(text("stderr"), HasSubstr(words));
 }
 
 }  // namespace
