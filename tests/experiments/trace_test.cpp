@@ -81,10 +81,12 @@ class Traced : public Program {
     ASSERT_FALSE(lanes_.empty());
     for (const auto& [lane, spans] : lanes_) expect_nested(lane, spans);
   }
-  double seconds_of(const std::string& lane, const std::string& name) {
+  /// Of all lanes whose names begin so: which worker does what is chance.
+  double seconds_of(const std::string& lanes, const std::string& name) {
     double sum = 0;
-    for (const Span& s : lanes_[lane])
-      if (s.name == name) sum += (s.end - s.begin) * 1e-6;
+    for (const auto& [lane, spans] : lanes_)
+      for (const Span& s : spans)
+        if (lane.starts_with(lanes) && s.name == name) sum += (s.end - s.begin) * 1e-6;
     return sum;
   }
   std::vector<Json> epochs() {
@@ -116,7 +118,7 @@ TEST_F(Traced, ATrainingRunNestsAndAgreesWithItsBooks) {
   expect_all_nested();
   expect_the_books(1);
   EXPECT_GT(counts_, 40);
-  for (const char* lane : {"loader, worker 0", "evaluation loader, worker 0"}) EXPECT_TRUE(lanes_.contains(lane)) << lane;
+  for (const char* lanes : {"loader, worker", "evaluation loader, worker"}) EXPECT_GT(seconds_of(lanes, "augment"), 0) << lanes;
   EXPECT_GT(seconds_of("rank 0, trainer", "evaluate"), 0);
 }
 
@@ -143,7 +145,7 @@ TEST_F(Traced, ALoaderAloneIsTracedToo) {
   ASSERT_EQ(run({"bench", "loader", spec(kToy), "--epochs", "1", "--trace", (folder_ / "trace.json").string()}), 0) << text("stderr");
   read("trace.json");
   expect_all_nested();
-  EXPECT_GT(seconds_of("loader, worker 0", "augment"), 0);
+  EXPECT_GT(seconds_of("loader, worker", "augment"), 0);
 }
 
 TEST_F(Traced, AFileThatCannotBeWrittenIsStatus2BeforeAnythingRuns) {
