@@ -1,6 +1,8 @@
 #include "experiments/evaluation.h"
 
 #include <cmath>
+#include <list>
+#include <memory>
 
 #include <nlohmann/json.hpp>
 
