@@ -63,11 +63,12 @@ void close_window(LoaderBench& out, const Mark& from, const Mark& to) {
 }
 
 LoaderBench run_window(const Source& source, const Recipe& recipe, LoaderOptions options, double seconds, FaultFile& faults,
-                       ResidentCurve& resident, const Context& context) {
+                       ResidentCurve& resident, double watchdog_seconds, const Context& context) {
   LoaderBench out;
   options.drop_last = true;
   const auto made = SteadyClock::now();
   Loader loader(source, recipe, options);
+  const Forensics::Watched watched(context.forensics, loader, "loader", watchdog_seconds);
   const FaultWatch watch(loader, faults, options.faults.action, context.out);
   std::stop_callback stopper(context.stop, [&] { loader.request_stop(); });
   std::optional<Mark> from;
@@ -95,12 +96,13 @@ LoaderBench run_window(const Source& source, const Recipe& recipe, LoaderOptions
 }
 
 LoaderBench run_epochs(const Source& source, const Recipe& recipe, LoaderOptions options, std::uint64_t epochs, FaultFile& faults,
-                       ResidentCurve& resident, const Context& context) {
+                       ResidentCurve& resident, double watchdog_seconds, const Context& context) {
   LoaderBench out;
   Digest digest(Digest::Of::pixels);
   options.batches = epochs * steps_per_epoch(source.size(), options.batch, options.drop_last);
   const auto made = SteadyClock::now();
   Loader loader(source, recipe, options);
+  const Forensics::Watched watched(context.forensics, loader, "loader", watchdog_seconds);
   const FaultWatch watch(loader, faults, options.faults.action, context.out);
   std::stop_callback stopper(context.stop, [&] { loader.request_stop(); });
   const Mark from(loader);
@@ -173,14 +175,16 @@ int bench_loader_command(const SpecArguments& arguments, const Context& context)
   check_batch(spec, source);
   const auto recipe = make_recipe(spec, source.info(), false);
   LoaderOptions options = loader_options(spec);
+  options.trace = context.trace;
+  const double watchdog = spec.loader.watchdog_seconds;
   FaultFile faults(arguments.out, new_run_id(spec));
   ResidentCurve resident;
   const FittedMemory memory = fit_memory(spec, source, *recipe, options, memory_bound(spec.loader));
   context.out.note(memory.text());
   if (!memory.note.empty()) context.out.warning(memory.note);
   const Source& cached = memory.source(source);
-  LoaderBench bench = arguments.epochs ? run_epochs(cached, *recipe, options, arguments.epochs, faults, resident, context)
-                                       : run_window(cached, *recipe, options, arguments.seconds, faults, resident, context);
+  LoaderBench bench = arguments.epochs ? run_epochs(cached, *recipe, options, arguments.epochs, faults, resident, watchdog, context)
+                                       : run_window(cached, *recipe, options, arguments.seconds, faults, resident, watchdog, context);
   context.out.clear();
   if (context.stop.stop_requested()) return 0;  // A part of a window is not a result.
   bench.graph = measure_graph_cost(kGraphSeconds);
@@ -262,6 +266,7 @@ int bench_step_command(const SpecArguments& arguments, const Context& context) {
   options.drop_last = true;
   options.batches = kResidentBatches;
   Loader loader(source, *recipe, options);
+  const Forensics::Watched watched(context.forensics, loader, "loader", spec.loader.watchdog_seconds);
   std::stop_callback stopper(context.stop, [&] { loader.request_stop(); });
   std::vector<std::vector<Batch>> resident(bench.ranks.size());
   for (std::size_t r = 0; r < resident.size(); ++r)
@@ -271,6 +276,7 @@ int bench_step_command(const SpecArguments& arguments, const Context& context) {
   RankThreads threads(ranks);
   threads.run([&](std::size_t r) {
     const auto trainer = api.make_trainer(rank_options(spec, source, recipe->format(), ranks, r, context.host));
+    const Forensics::Watched watched_trainer(context.forensics, *trainer, static_cast<int>(r));
     bench.ranks[r] = trainer->bench_step(resident[r], arguments.seconds, context.stop);
     if (r > 0) return;
     bench.parameters = trainer->parameters();

@@ -1,5 +1,6 @@
 #include "experiments/checkpoint_state.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <set>
@@ -65,6 +66,8 @@ void EpochSums::add(const train::EpochResult& part) {
   r.reduce_hidden_seconds += part.reduce_hidden_seconds;
   r.stop_requested = part.stop_requested;
   if (r.ranks.size() != part.ranks.size()) r.ranks.assign(part.ranks.size(), {});
+  // Of parts' medians the mean, by their steps; what was before a resume is not in the ranks.
+  const double steps = static_cast<double>(std::max<std::uint64_t>(1, r.steps - resumed_after)), share = static_cast<double>(part.steps) / steps;
   for (std::size_t i = 0; i < part.ranks.size(); ++i) {
     train::RankResult& rank = r.ranks[i];
     const train::RankResult& more = part.ranks[i];
@@ -75,6 +78,8 @@ void EpochSums::add(const train::EpochResult& part) {
     rank.unaccounted_seconds += more.unaccounted_seconds;
     rank.phases += more.phases;
     rank.reduce_hidden_seconds += more.reduce_hidden_seconds;
+    rank.step_busy_seconds += share * (more.step_busy_seconds - rank.step_busy_seconds);
+    rank.step_own_seconds += share * (more.step_own_seconds - rank.step_own_seconds);
   }
   r.loss_sum += part.loss_sum;
   r.loss = r.images ? r.loss_sum / static_cast<double>(r.images) : 0;

@@ -5,6 +5,7 @@
 #include "experiments/commands.h"
 #include "experiments/launch.h"
 #include "experiments/processes.h"
+#include "experiments/trace_file.h"
 #include "pipeline/error.h"
 
 namespace millrace {
@@ -85,6 +86,24 @@ void check_launch(const Launched& launched, bool training, int processes) {
   if (!training) throw Error(ErrorKind::usage, said + ", but only 'millrace train' runs on ranks", "start it by itself; unset " + std::string("RANK and WORLD_SIZE"));
 }
 
+void trace_option(CLI::App& command, SpecArguments& a) {
+  command.add_option("--trace", a.trace, "what each thread did, as JSON for ui.perfetto.dev (of several processes: FILE.rankR.json)")->type_name("FILE");
+}
+
+/// SIGUSR1 asks where everything is.
+class ReportOnSignal {
+ public:
+  ReportOnSignal(Signals& signals, Forensics& forensics) : signals_(signals) {
+    signals.on_report([&forensics] { forensics.report(); });
+  }
+  ~ReportOnSignal() { signals_.on_report({}); }
+  ReportOnSignal(const ReportOnSignal&) = delete;
+  ReportOnSignal& operator=(const ReportOnSignal&) = delete;
+
+ private:
+  Signals& signals_;
+};
+
 }  // namespace
 
 int run_cli(int argc, char** argv, Signals& signals) {
@@ -101,11 +120,14 @@ int run_cli(int argc, char** argv, Signals& signals) {
   ranks_option(*train, a);
   int processes = 0;
   train->add_option("--processes", processes, "ranks, each a process on this host")->type_name("N")->check(CLI::Range(1, 1024));
+  trace_option(*train, a);
+  train->add_flag("--tensorboard", a.tensorboard, "event files for TensorBoard, in DIR/tensorboard");
   train->add_option("--resume", a.resume, "go on from a checkpoint: auto (the newest whole one of --out) or its path")->type_name("auto|PATH");
   auto* study = app.add_subcommand("study", "a grid of runs: resumable, repetitions interleaved; ends with a table and a plot");
   spec_options(*study, a);
   out_option(*study, a);
   ranks_option(*study, a);
+  study->add_flag("--tensorboard", a.tensorboard, "event files for TensorBoard, a run a cell, in DIR/tensorboard");
   study->add_option("--only", a.only, "keep one value of an axis; may be given again")
       ->type_name("AXIS=VALUE")
       ->expected(1)
@@ -118,6 +140,7 @@ int run_cli(int argc, char** argv, Signals& signals) {
   auto* bench_loader = bench->add_subcommand("loader", "the loader, without a trainer");
   bench_options(*bench_loader, a);
   faults_option(*bench_loader, a);
+  trace_option(*bench_loader, a);
   bench_loader->add_option("--epochs", a.epochs, "exactly so many epochs from the start, with their digest, in place of a window")
       ->type_name("N")
       ->check(CLI::Range(1, 1 << 20));
@@ -156,6 +179,12 @@ int run_cli(int argc, char** argv, Signals& signals) {
     parse_spec(read_with_sets(a), context.host.cores, /*launched=*/true);  // What is wrong with it is said once.
     return run_processes(processes, arguments_of_ranks(argc, argv), signals, out);
   }
+  Forensics forensics([&](const std::string& text) { out.report(text); });
+  const ReportOnSignal answer(signals, forensics);
+  context.forensics = &forensics;
+  TraceFile trace(a.trace, context.launched && context.launched->join.size > 1 ? context.launched->join.rank : -1, out);
+  context.trace = trace.trace();
+  if (context.trace) context.set_patience(std::chrono::seconds(25));  // Writing it may take some.
   if (*train) return train_command(a, context);
   if (*study) return study_command(a, context);
   if (*view) return view_command(a, context);

@@ -5,6 +5,8 @@
 
 #include "experiments/records.h"
 #include "experiments/resume.h"
+#include "experiments/scalars.h"
+#include "experiments/slow_ranks.h"
 #include "pipeline/error.h"
 #include "train/load.h"
 
@@ -62,13 +64,14 @@ std::vector<std::string> epoch_cells(const Json& e) {
 class TrainOutput {
  public:
   /// Locks the folder: nobody else writes its checkpoints from here.
-  TrainOutput(const std::string& folder, const Context& context)
-      : context_(context), folder_(folder), records_(folder), table_({"epoch", "wall s", "images/s", "wait %", "update %", "unaccounted %", "loss", "accuracy %"}) {
+  TrainOutput(const std::string& folder, const Context& context, bool tensorboard)
+      : context_(context), folder_(folder), tensorboard_(tensorboard), records_(folder), table_({"epoch", "wall s", "images/s", "wait %", "update %", "unaccounted %", "loss", "accuracy %"}) {
     if (records_.repaired()) context.out.warning(records_.path() + ": an unfinished last line was removed");
   }
   /// A run begins, or goes on under its name. False: it is complete.
   bool begin(const Spec& spec, const std::string& run, const Resume* resume, bool at_the_end) {
     run_ = run;
+    if (tensorboard_) scalars_.emplace(tensorboard_folder(folder_, run));
     bool known = false, complete = false;
     for (const Json& record : resume ? read_records(folder_) : std::vector<Json>{}) {
       if (record.value("run", "") != run) continue;
@@ -86,7 +89,8 @@ class TrainOutput {
     table_.add(epoch_cells(epoch));
     context_.out.note("epoch " + std::to_string(epoch["epoch"].get<int>()) + ": " + fixed(epoch["wall_seconds"], 2) + " s, " +
                       grouped(epoch["images_per_second"]) + " images/s, loss " +
-                      (epoch["loss"].is_number() ? fixed(epoch["loss"], 4) : "not finite") + ", accuracy " + percent(epoch["accuracy"]) + " %");
+                      (epoch["loss"].is_number() ? fixed(epoch["loss"], 4) : "not finite") + ", accuracy " + percent(epoch["accuracy"]) + " %" + slow_ranks_text(epoch));
+    if (scalars_) scalars_->epoch(epoch);
   }
   void failed(const char* error) noexcept {
     try {
@@ -103,7 +107,9 @@ class TrainOutput {
  private:
   const Context& context_;
   const std::string folder_;
+  const bool tensorboard_;
   std::string run_;
+  std::optional<Scalars> scalars_;
   RecordFile records_;
   Table table_;
 };
@@ -145,7 +151,7 @@ int train_command(const SpecArguments& arguments, const Context& context) {
   // So is a step that ranks in other processes end together.
   if ((spec.train.checkpoints() || context.launched) && context.set_patience) context.set_patience(std::chrono::seconds(25));
   try {
-    if (ranks.first()) output.emplace(folder, context);
+    if (ranks.first()) output.emplace(folder, context, arguments.tensorboard);
     auto resume = ranks.first() ? resume_of(arguments, spec, source, ranks.shape(), folder, context) : std::nullopt;
     const std::string run = resume ? resume->state.run : new_run_id(spec);
     const bool at_the_end = resume && resume->state.position == steps_of(spec, source, ranks.shape());

@@ -11,6 +11,8 @@ namespace millrace {
 struct SpecArguments {
   std::string spec, out;
   std::vector<std::string> sets;  ///< "key=value"
+  std::string trace;              ///< train, bench loader: where to, or empty.
+  bool tensorboard = false;       ///< train, study.
   std::string resume;             ///< train: "auto", a checkpoint's path, or empty.
   std::vector<std::string> only;  ///< study: "axis=value"
   int ranks = 0;                  ///< train, study, bench step: as train.ranks; 0: as the spec says.

@@ -1,6 +1,8 @@
 #include "experiments/evaluation.h"
 
 #include <cmath>
+#include <list>
+#include <memory>
 
 #include <nlohmann/json.hpp>
 
@@ -40,8 +42,11 @@ class Evaluator {
   const LoaderOptions& options() const { return options_; }
 
   /// A range of the test set, each sample on one rank. The same on every rank.
-  train::Evaluation exact(const LoaderOptions& options, std::uint64_t& bad_samples) {
+  train::Evaluation exact(LoaderOptions options, std::uint64_t& bad_samples) {
+    options.trace = context_.trace;
+    options.trace_group = "evaluation loader";
     Loader loader(test_, *recipe_, options);
+    const Forensics::Watched watched(context_.forensics, loader, "evaluation loader", spec_.loader.watchdog_seconds);
     const FaultWatch watch(loader, faults_, spec_.loader.on_bad_sample, context_.out, "evaluation: ");
     StopLoader stopper(context_.stop, loader);
     const train::Evaluation all = by_rank([&](std::size_t r) -> BatchStream& { return loader.stream(static_cast<int>(r)); });
@@ -79,9 +84,11 @@ class Evaluator {
     options.prefetch = options_.prefetch;
     std::vector<std::unique_ptr<Loader>> loaders;
     std::vector<std::unique_ptr<StopLoader>> stoppers;
+    std::list<Forensics::Watched> watched;
     for (int r = 0; r < local_ranks; ++r) {
       loaders.push_back(std::make_unique<Loader>(test_, *recipe_, options));
       stoppers.push_back(std::make_unique<StopLoader>(context_.stop, *loaders.back()));
+      watched.emplace_back(context_.forensics, *loaders.back(), "evaluation loader", spec_.loader.watchdog_seconds);
     }
     std::vector<Nothing> nothing(crew_.trainers.size());
     return by_rank([&](std::size_t r) -> BatchStream& {

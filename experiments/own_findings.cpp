@@ -1,6 +1,7 @@
 #include "experiments/own_findings.h"
 
 #include <algorithm>
+#include <map>
 
 #include "experiments/measured.h"
 #include "experiments/phrases.h"
@@ -92,6 +93,24 @@ void judge_evaluation(const std::vector<CellSummary>& cells, Findings& out) {
   if (!told.empty()) out.push_back({"D8", "Scored exactly, and as " + how + " would have: " + some(told, 6) + "."});
 }
 
+/// Ranks that the epochs' records name, cell by cell.
+void judge_slow_ranks(const std::vector<CellSummary>& cells, Findings& out) {
+  for (const CellSummary& s : cells) {
+    std::map<std::string, std::vector<double>> times;  // By "rank 1 (forward)".
+    std::size_t epochs = 0;
+    for (const RunResult* run : s.runs)
+      for (const Json& epoch : run->epochs) {
+        ++epochs;
+        for (const Json& slow : epoch.value("slow_ranks", Json::array()))
+          times["rank " + std::to_string(slow.value("rank", 0)) + " (" + slow.value("phase", "") + (slow.contains("stage") ? ": " + slow.value("stage", "") : "") + ")"].push_back(
+              slow.value("times", 0.0));
+      }
+    for (const auto& [name, factors] : times)
+      out.push_back({"slow rank", own_label(s) + ": " + name + " took " + span(factors, 2) + " times as long a step as the others, in " + std::to_string(factors.size()) +
+                                      " of " + counted(epochs, "epoch") + "."});
+  }
+}
+
 }  // namespace
 
 std::vector<std::vector<const CellSummary*>> lines_along(const std::vector<CellSummary>& cells, const std::string& key) {
@@ -120,6 +139,7 @@ Findings judge_own(const std::vector<CellSummary>& cells) {
   dead_rows(runs, out);
   judge_evaluation(cells, out);
   judge_cores(table, out);
+  judge_slow_ranks(cells, out);
   if (auto stages = judge_stages(cells)) out.push_back(std::move(*stages));
   return out;
 }

@@ -158,21 +158,24 @@ int code_of(const RankEnd& end) { return WIFSIGNALED(end.status) ? exit_code(Err
 /// Waits for all, and ends those that are left when one has failed.
 class Watch {
  public:
-  Watch(std::vector<Child> children, Signals& signals) : children_(std::move(children)), signals_(signals), bell_(eventfd(0, EFD_CLOEXEC)) {
-    if (bell_.fd < 0) no("event descriptor");
+  Watch(std::vector<Child> children, Signals& signals) : children_(std::move(children)), signals_(signals), bell_(eventfd(0, EFD_CLOEXEC)), question_(eventfd(0, EFD_CLOEXEC)) {
+    if (bell_.fd < 0 || question_.fd < 0) no("event descriptor");
+    signals_.on_report([fd = question_.fd] { eventfd_write(fd, 1); });
   }
+  ~Watch() { signals_.on_report({}); }
 
   std::vector<RankEnd> run() {
     const int bell = bell_.fd;
     const std::stop_callback ring(signals_.token(), [bell] { eventfd_write(bell, 1); });
     while (!children_.empty()) {
-      std::vector<pollfd> polls{{told_ ? -1 : bell_.fd, POLLIN, 0}};
+      std::vector<pollfd> polls{{told_ ? -1 : bell_.fd, POLLIN, 0}, {question_.fd, POLLIN, 0}};
       for (const Child& child : children_) polls.push_back({child.fd(), POLLIN, 0});
       const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(next_ - Clock::now()).count();
       poll(polls.data(), polls.size(), failing_ ? static_cast<int>(std::clamp<long>(left, 0, 60'000)) : -1);
       if (polls[0].revents) pass_on();
+      if (polls[1].revents) ask();
       for (std::size_t i = children_.size(); i-- > 0;)
-        if (polls[i + 1].revents) collect(i);
+        if (polls[i + 2].revents) collect(i);
       if (failing_ && Clock::now() >= next_) press();
     }
     return ends_;
@@ -184,6 +187,12 @@ class Watch {
     for (const Child& child : children_) child.signal(signals_.received() ? signals_.received() : SIGTERM);
     failing_ = true;
     next_ = Clock::now() + 27s; // Ranks take up to 25 s for a step and a checkpoint; a second signal would end them at once.
+  }
+  /// Where everything is: each rank says it for itself.
+  void ask() {
+    eventfd_t times = 0;
+    eventfd_read(question_.fd, &times);
+    for (const Child& child : children_) child.signal(SIGUSR1);
   }
   void collect(std::size_t index) {
     const RankEnd end{children_[index].rank(), children_[index].collect()};
@@ -205,7 +214,7 @@ class Watch {
 
   std::vector<Child> children_;
   Signals& signals_;
-  Descriptor bell_;
+  Descriptor bell_, question_;
   std::vector<RankEnd> ends_;
   bool told_ = false, failing_ = false, pressed_ = false;
   Clock::time_point next_{};

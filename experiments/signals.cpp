@@ -1,8 +1,11 @@
 #include "experiments/signals.h"
 
 #include <unistd.h>
+#include <cerrno>
 #include <csignal>
 #include <ctime>
+#include <algorithm>
+#include <cstdint>
 #include <system_error>
 
 namespace millrace {
@@ -13,6 +16,7 @@ sigset_t watched() {
   sigemptyset(&set);
   sigaddset(&set, SIGINT);
   sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGUSR1);
   return set;
 }
 
@@ -31,10 +35,31 @@ Signals::~Signals() {
   thread_.join();
 }
 
-void Signals::wait() {
+void Signals::on_report(std::function<void()> call) {
+  std::lock_guard lock(mutex_);
+  report_ = std::move(call);
+}
+
+/// The next signal that is no question; -1 once `limit` is over.
+int Signals::next(const timespec* limit) {
+  using Clock = std::chrono::steady_clock;
   const sigset_t set = watched();
-  int signal = 0;
-  sigwait(&set, &signal);
+  const auto end = limit ? Clock::now() + std::chrono::seconds(limit->tv_sec) + std::chrono::nanoseconds(limit->tv_nsec) : Clock::time_point();
+  for (;;) {
+    const auto left = std::max<std::int64_t>(0, std::chrono::duration_cast<std::chrono::nanoseconds>(end - Clock::now()).count());
+    const timespec rest{left / 1'000'000'000, left % 1'000'000'000};
+    const int signal = limit ? sigtimedwait(&set, nullptr, &rest) : sigwaitinfo(&set, nullptr);
+    if (signal == SIGUSR1) {
+      std::lock_guard lock(mutex_);
+      if (report_) report_();
+    } else if (signal > 0 || (limit && errno == EAGAIN)) {
+      return signal;
+    }
+  }
+}
+
+void Signals::wait() {
+  const int signal = next(nullptr);
   if (done_) return;
   received_ = signal;
   // On a thread of its own: a callback that blocks must not make this one deaf.
@@ -45,7 +70,7 @@ void Signals::wait() {
   }
   const auto patience = patience_.load();
   const timespec limit{patience.count() / 1000, (patience.count() % 1000) * 1'000'000};
-  sigtimedwait(&set, nullptr, &limit);
+  next(&limit);
   if (done_) return;
   constexpr char kText[] = "millrace: ended at once\n";
   [[maybe_unused]] const auto written = write(STDERR_FILENO, kText, sizeof kText - 1);

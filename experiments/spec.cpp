@@ -54,6 +54,7 @@ void visit(Keys& keys, LoaderSpec& s) {
   keys.choice<Sampler>("sampler", s.sampler, {{"shuffled", Sampler::shuffled}, {"sequential", Sampler::sequential}});
   keys.boolean("drop_last", s.drop_last);
   keys.number("extra_us_per_image", s.extra_us_per_image, 0, 1e7);
+  keys.number("watchdog_seconds", s.watchdog_seconds, 0, 1e6);
   keys.bytes("memory", s.memory);
   keys.choice<MemoryKind>("slot_memory", s.slot_memory,
                           {{"auto", MemoryKind::automatic}, {"pageable", MemoryKind::pageable}, {"page-locked", MemoryKind::page_locked}});
@@ -394,6 +395,7 @@ Json to_json(const Spec& spec) {
   Json out;
   out["data"] = table(spec.data);
   out["loader"] = table(spec.loader);
+  out["loader"].erase("watchdog_seconds");  // Who looks on changes nothing: the same settings, the same digest.
   out["augment"] = Json::array();
   for (AugmentSpec a : spec.augment) {
     if (!a.enabled) continue;

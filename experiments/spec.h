@@ -47,6 +47,7 @@ struct LoaderSpec {
   Sampler sampler = Sampler::shuffled;
   bool drop_last = false;
   double extra_us_per_image = 0;
+  double watchdog_seconds = 30;  ///< Of a wait for a batch, before it is told where everything is; 0: never.
   std::uint64_t memory = 0;  ///< Bytes of all slots, scratch and cache; 0: a share of what there is (memory_bound).
   MemoryKind slot_memory = MemoryKind::automatic;
   CacheKind cache = CacheKind::none;

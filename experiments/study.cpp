@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <map>
 #include <new>
+#include <optional>
 #include <set>
 
 #include "experiments/commands.h"
@@ -12,6 +13,7 @@
 #include "experiments/records.h"
 #include "experiments/report.h"
 #include "experiments/results.h"
+#include "experiments/scalars.h"
 #include "pipeline/error.h"
 #include "train/load.h"
 
@@ -83,9 +85,14 @@ Json study_record(const SpecArguments& arguments, const Document& document, cons
   return out;
 }
 
+/// What TensorBoard lists it as: its cell's values, which a reader knows, and its repetition.
+std::string scalars_name(const PlannedRun& planned) {
+  return cell_label(planned.cell) + "-" + std::to_string(planned.repetition + 1) + "-" + planned.digest.substr(0, 6);
+}
+
 /// One run with its records. Returns "complete", "stopped" or "failed".
 std::string run_one(const PlannedRun& planned, const std::string& folder, RecordFile& records, SourceShelf& sources, const Context& context,
-                    int& status) {
+                    bool tensorboard, int& status) {
   const std::string run = planned.digest.substr(0, 12);
   Json record = run_record(planned.spec, context, run, "in memory");
   record["cell"] = to_json(planned.cell);
@@ -99,9 +106,15 @@ std::string run_one(const PlannedRun& planned, const std::string& folder, Record
     if (!status) status = exit_code(kind);
     context.out.warning("this run failed: " + what + (hint.empty() ? "" : " (hint: " + hint + ")"));
   };
+  std::optional<Scalars> scalars;
+  if (tensorboard) scalars.emplace(tensorboard_folder(folder, scalars_name(planned)));
+  const auto on_epoch = [&](const Json& epoch) {
+    records.append(epoch);
+    if (scalars) scalars->epoch(epoch);
+  };
   try {
     const Ranks ranks = local_ranks(planned.spec, train::load());
-    const bool done = run_training(planned.spec, sources, context, run, folder, [&](const Json& epoch) { records.append(epoch); }, ranks);
+    const bool done = run_training(planned.spec, sources, context, run, folder, on_epoch, ranks);
     outcome = done ? "complete" : "stopped";
   } catch (const Error& e) {
     failed(e.what(), e.hint(), e.kind());
@@ -151,7 +164,7 @@ int study_command(const SpecArguments& arguments, const Context& context) {
       continue;
     }
     context.out.note(label);
-    if (run_one(planned, folder, records, sources, context, status) == "stopped") return status;
+    if (run_one(planned, folder, records, sources, context, arguments.tensorboard, status) == "stopped") return status;
   }
   const Report report = write_report(folder, [&](const std::string& text) { context.out.warning(text); });
   context.out.clear();

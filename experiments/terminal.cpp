@@ -128,6 +128,17 @@ void Reporter::note(const std::string& text) {
 
 void Reporter::warning(const std::string& text) { line("warning: " + (rank_ ? "rank " + std::to_string(rank_) + ": " : "") + text); }
 
+void Reporter::report(const std::string& lines) {
+  const std::string name = "millrace: " + (rank_ ? "rank " + std::to_string(rank_) + ": " : std::string());
+  std::string text;
+  for (std::size_t at = 0; at < lines.size();) {
+    const std::size_t end = std::min(lines.find('\n', at), lines.size());
+    text += (text.empty() ? "" : "\n") + name + lines.substr(at, end - at);
+    at = end + 1;
+  }
+  line(text);
+}
+
 void Reporter::progress(const std::string& line) {
   if (rank_ || !terminal_) return;
   std::lock_guard lock(output_mutex());

@@ -36,6 +36,7 @@ class Reporter {
   Reporter();
   void note(const std::string& line);  ///< "millrace: ..." is left to errors; notes stand alone.
   void warning(const std::string& line);
+  void report(const std::string& lines);  ///< Of any rank, each line under its name; ends with a line's end.
   void progress(const std::string& line);  ///< Terminal only, at most ten times a second.
   void clear();
   /// Of several ranks: notes and progress are rank 0's alone, and the others' warnings say whose they are.

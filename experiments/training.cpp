@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <list>
 #include <optional>
 #include <random>
 
@@ -13,6 +14,7 @@
 #include "experiments/loader_stats.h"
 #include "experiments/memory.h"
 #include "experiments/resume.h"
+#include "experiments/slow_ranks.h"
 #include "pipeline/digest.h"
 #include "pipeline/error.h"
 #include "train/load.h"
@@ -133,8 +135,17 @@ Json ranks_record(const train::EpochResult& result) {
                    {"images", r.images},
                    {"phases", to_json(r.phases)},
                    {"reduce_hidden_seconds", r.reduce_hidden_seconds},
+                   {"step_busy_seconds", r.step_busy_seconds},
                    {"unaccounted_seconds", r.unaccounted_seconds}});
   return out;
+}
+
+/// The stage that took most of each rank's workers' time in this epoch. Ranks that share a process share its loader.
+std::vector<std::string> stage_of_ranks(const Ranks& ranks, const LoaderReport& after, const LoaderReport& before) {
+  const RankShape shape = ranks.shape();
+  const std::string mine = busiest_stage(difference(after, before));
+  if (shape.size == shape.local) return std::vector<std::string>(static_cast<std::size_t>(shape.size), mine);
+  return ranks.worlds[0]->all_gather(mine);
 }
 
 /// Puts the trainers where the checkpoint left them.
@@ -237,8 +248,12 @@ bool run_training(const Spec& spec, SourceShelf& sources, const Context& context
   const train::Api& api = train::load();
   Crew crew(ranks);
   crew.threads.run([&](std::size_t r) {
-    crew.trainers[r] = api.make_trainer(rank_options(spec, source, recipe->format(), ranks, r, context.host));
+    train::TrainOptions options = rank_options(spec, source, recipe->format(), ranks, r, context.host);
+    options.trace = context.trace;
+    crew.trainers[r] = api.make_trainer(options);
   });
+  std::list<Forensics::Watched> watched;
+  for (std::size_t r = 0; r < crew.trainers.size(); ++r) watched.emplace_back(context.forensics, *crew.trainers[r], shape.first + static_cast<int>(r));
   const Source* test = evaluates(spec) ? sources.test(spec.data) : nullptr;
 
   std::uint64_t position = resume ? resume->state.position : 0, left = length.steps - position;
@@ -249,10 +264,12 @@ bool run_training(const Spec& spec, SourceShelf& sources, const Context& context
   options.first_batch = position;
   options.batches = left;
   options.memory = memory_for(spec.loader.slot_memory, api, *crew.trainers[0]);
+  options.trace = context.trace;
   LoaderOptions evaluation;
   const FittedMemory memory = fit_both(spec, source, test, *recipe, ranks, options, evaluation);
   if (ranks.first() && !memory.note.empty()) context.out.warning(memory.note);
   Loader loader(memory.source(source), *recipe, options);
+  const Forensics::Watched watched_loader(context.forensics, loader, "loader", spec.loader.watchdog_seconds);
   FaultFile faults(folder, run), evaluation_faults(folder, run);
   const FaultWatch watch(loader, faults, spec.loader.on_bad_sample, context.out);
   // A step of several ranks or batches ends whole: the stop travels with it. Where one batch is a step, its wait is cut short.
@@ -307,6 +324,7 @@ bool run_training(const Spec& spec, SourceShelf& sources, const Context& context
     record["loader"] = to_json(difference(after, before));
     record["loader"]["memory_plan"] = to_json(memory);
     record["ranks"] = ranks_record(result);
+    if (Json slow = slow_ranks(result.ranks, stage_of_ranks(ranks, after, before)); !slow.empty()) record["slow_ranks"] = std::move(slow);
     before = after;
     if (due && !stopped) {
       stopped = !evaluate(spec, *test, crew, evaluation, evaluation_faults, context, record);

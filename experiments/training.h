@@ -6,6 +6,7 @@
 #include <string>
 
 #include "experiments/assemble.h"
+#include "experiments/forensics.h"
 #include "experiments/host.h"
 #include "experiments/json.h"
 #include "experiments/launch.h"
@@ -22,6 +23,8 @@ struct Context {
   std::string command;  ///< As typed, for provenance.
   std::optional<Launched> launched = {};  ///< This process is one of several ranks.
   bool leads() const { return !launched || launched->join.rank == 0; }  ///< Who prints and writes records.
+  Forensics* forensics = nullptr;  ///< Whom to ask where everything is.
+  Trace* trace = nullptr;          ///< Where what happens is traced; null: nowhere.
   std::function<void(std::chrono::milliseconds)> set_patience = {};  ///< Of a stop: how long it may take from now on. May be empty.
 };
 

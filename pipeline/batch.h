@@ -74,6 +74,7 @@ class Batch {
   std::uint32_t epoch() const { return slot_->epoch; }
   bool end_of_epoch() const { return slot_->end_of_epoch; }
   std::uint64_t global_rows() const { return slot_->global_rows; }
+  int slot() const { return slot_->index; }              ///< Which of its loader's slots it holds.
 
  private:
   void release() noexcept {

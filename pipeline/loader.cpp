@@ -73,4 +73,12 @@ LoaderReport Loader::report() const {
   return report;
 }
 
+LoaderSnapshot Loader::snapshot() const {
+  LoaderSnapshot out;
+  const RowWork& work = impl_->work;
+  for (int t = 0; t < work.activities.threads(); ++t) out.workers.push_back(work.doing(t));
+  impl_->engine->look(out);
+  return out;
+}
+
 }  // namespace millrace

@@ -11,7 +11,9 @@
 #include "pipeline/decoder.h"
 #include "pipeline/faults.h"
 #include "pipeline/queue.h"
+#include "pipeline/snapshot.h"
 #include "pipeline/source.h"
+#include "pipeline/trace.h"
 
 namespace millrace {
 
@@ -31,6 +33,8 @@ struct LoaderOptions {
   std::uint64_t workspace_bytes = 0;    ///< A worker that held more for one picture gives its buffers back after it; 0: it keeps them.
   SlotMemory* memory = nullptr;         ///< Null: plain_slot_memory(). Must outlive the loader and its batches.
   std::function<std::unique_ptr<Decoder>()> make_decoder; ///< For encoded sources; one call a worker.
+  Trace* trace = nullptr;               ///< Where stages and queues are traced. Null: nowhere. Must outlive the loader.
+  std::string trace_group = "loader";   ///< One loader at a time writes a group.
 };
 
 struct LoaderReport {
@@ -53,7 +57,7 @@ struct LoaderReport {
 /// numbers. Slots circulate: work exists only where a free slot exists, so memory is bounded and a slow trainer stops the
 /// graph by keeping its slots. Epochs are marks on batches; nothing drains between them.
 /// The same (options, source, recipe) give the same batches for any workers, prefetch and, merged, any world size.
-/// Threads: one caller a stream; request_stop, report and bytes from any thread.
+/// Threads: one caller a stream; request_stop, report, snapshot and bytes from any thread.
 /// Owns:    its slots, threads and plan; source, recipe and memory must outlive it. Batches may outlive it.
 /// Errors:  Error(usage) from the constructor; afterwards the first failure is thrown by the streams' next().
 class Loader {
@@ -64,6 +68,7 @@ class Loader {
   BatchStream& stream(int local_rank = 0);
   void request_stop() noexcept; ///< Streams end after the batches already in their queues are dropped.
   LoaderReport report() const;
+  LoaderSnapshot snapshot() const; ///< Where everything is now; stops nothing.
   std::uint64_t bytes() const;
   const RowFormat& format() const;
   std::uint64_t steps_per_epoch() const;

@@ -23,17 +23,31 @@ struct Work {
 
 class QueuedStream final : public BatchStream {
  public:
-  QueuedStream(const RowWork& work, std::size_t prefetch) : queue(prefetch), work_(work) {}
+  QueuedStream(const RowWork& work, std::size_t prefetch, int local_rank, const LeasedSlots& home)
+      : queue(prefetch, work.lane_of_queue(local_rank)), work_(work), local_rank_(local_rank), home_(home) {}
   std::optional<Batch> next() override {
-    if (std::optional<Batch> batch = queue.pop()) return batch;
-    work_.rethrow_failure();
-    return std::nullopt;
+    if (std::optional<Batch> batch = try_next()) return batch;
+    const During wait(waits_, 1);
+    std::optional<Batch> batch = leased(queue.pop());
+    if (!batch) work_.rethrow_failure();
+    return batch;
   }
-  std::optional<Batch> try_next() override { return queue.try_pop(); }
+  std::optional<Batch> try_next() override { return leased(queue.try_pop()); }
+  LoaderSnapshot::OfStream seen() const {
+    const Activity::Seen waits = waits_.seen();
+    return {local_rank_, waits.kind ? seconds_between(waits.since, SteadyClock::now()) : 0, queue.stats()};
+  }
   MeasuredQueue<Batch> queue;
 
  private:
+  std::optional<Batch> leased(std::optional<Batch> batch) {
+    if (batch) home_.slots()[static_cast<std::size_t>(batch->slot())]->moves_to(SlotPlace::leased);
+    return batch;
+  }
   const RowWork& work_;
+  const int local_rank_;
+  const LeasedSlots& home_;
+  Activity waits_; // 1: in next(), where there was no batch.
 };
 
 /// plan -> decode -> augment -> batch, over slots that circulate. Batches are opened in one order, (step, rank), and
@@ -60,7 +74,7 @@ class GraphEngine final : public LoaderEngine {
     open_ = std::vector<std::atomic<WorkSlot*>>(home_->slots().size());
     ready_.resize(home_->slots().size());
     end_ = options.batches ? *options.batches * static_cast<std::uint64_t>(ranks_) : ~std::uint64_t{0};
-    for (int r = 0; r < ranks_; ++r) streams_.push_back(std::make_unique<QueuedStream>(work_, std::size_t(options.prefetch)));
+    for (int r = 0; r < ranks_; ++r) streams_.push_back(std::make_unique<QueuedStream>(work_, std::size_t(options.prefetch), r, *home_));
     if (end_ == 0) close_queues();
     arena_.execute([this] { nodes_.emplace(*this); });
     workers_.emplace(threads_, [this] { shift(); });
@@ -86,6 +100,10 @@ class GraphEngine final : public LoaderEngine {
     return stats;
   }
   std::uint64_t bytes() const override { return home_->bytes(); }
+  void look(LoaderSnapshot& into) const override {
+    home_->look(into.slots);
+    for (const auto& stream : streams_) into.streams.push_back(stream->seen());
+  }
 
  private:
   /// The graph of one loader. Several threads wait for it at once, which its context must allow.
@@ -203,7 +221,9 @@ class GraphEngine final : public LoaderEngine {
       work_.augment(*work.slot, work.first, work.count, *work.workspace, thread_index());
       work_.workspaces.give_back(work.workspace);
     }
-    return work.slot->chunks_left.fetch_sub(1, std::memory_order_acq_rel) == 1;
+    if (work.slot->chunks_left.fetch_sub(1, std::memory_order_acq_rel) != 1) return false;
+    work.slot->moves_to(SlotPlace::complete);
+    return true;
   }
 
   void deliver(WorkSlot* slot) {
@@ -212,13 +232,16 @@ class GraphEngine final : public LoaderEngine {
     ready_[sequence % ready_.size()] = slot;
     while (WorkSlot* next = std::exchange(ready_[delivered_ % ready_.size()], nullptr)) {
       const auto began = SteadyClock::now();
+      work_.activities.works(thread_index(), Stage::batch, next->batch, began);
       ++delivered_;
       const bool last_of_rank = delivered_ + ranks > end_;
       if (!work_.stop) {
         try {
           work_.finish(*next);
           work_.judge(*next);
-          work_.clocks.add(thread_index(), Stage::batch, SteadyClock::now() - began, static_cast<std::uint64_t>(next->planned_rows));
+          const auto ended = SteadyClock::now();
+          work_.book(thread_index(), Stage::batch, began, ended, static_cast<std::uint64_t>(next->planned_rows), next->batch);
+          next->where.set(static_cast<unsigned>(SlotPlace::queued), next->batch, ended);
           QueuedStream& stream = *streams_[static_cast<std::size_t>(next->local_rank)];
           stream.queue.push(Batch(home_, *next, format_));
           if (last_of_rank) stream.queue.close();
@@ -226,6 +249,7 @@ class GraphEngine final : public LoaderEngine {
           fail(std::current_exception());
         }
       }
+      work_.activities.rests(thread_index(), SteadyClock::now());
     }
   }
 

@@ -10,13 +10,26 @@ class InlineStream final : public BatchStream {
  public:
   InlineStream(RowWork& work, const PlanOptions& plan, const RowFormat& format, int local_rank)
       : work_(work), plan_(plan), format_(format), local_rank_(local_rank), rows_(static_cast<int>(plan_.max_rank_rows())) {
-    home_ = std::make_shared<LeasedSlots>(work.memory(), work.slot_bytes(rows_), work.make_slots(1, rows_),
+    home_ = std::make_shared<LeasedSlots>(work.memory(), work.slot_bytes(rows_), std::vector<std::unique_ptr<WorkSlot>>(),
                                           [this](WorkSlot& slot) { free_.push_back(&slot); });
-    free_.push_back(home_->slots().front().get());
+    free_.push_back(&add_slot());
   }
   ~InlineStream() override { home_->detach(); }
 
   std::optional<Batch> next() override {
+    const During wait(waits_, 1);
+    return load_next();
+  }
+  std::optional<Batch> try_next() override { return std::nullopt; }
+  std::uint64_t bytes() const { return home_->bytes(); }
+  void look(LoaderSnapshot& into) const {
+    home_->look(into.slots);
+    const Activity::Seen waits = waits_.seen();
+    into.streams.push_back({local_rank_, waits.kind ? seconds_between(waits.since, SteadyClock::now()) : 0, {}});
+  }
+
+ private:
+  std::optional<Batch> load_next() {
     work_.rethrow_failure();
     const LoaderOptions& options = work_.options();
     if (work_.stop || (options.batches && done_ >= *options.batches)) return std::nullopt;
@@ -27,18 +40,16 @@ class InlineStream final : public BatchStream {
       const auto began = SteadyClock::now();
       work_.finish(slot);
       work_.judge(slot);
-      work_.clocks.add(local_rank_, Stage::batch, SteadyClock::now() - began, static_cast<std::uint64_t>(slot.planned_rows));
+      work_.book(local_rank_, Stage::batch, began, SteadyClock::now(), static_cast<std::uint64_t>(slot.planned_rows), slot.batch);
     } catch (...) {
       work_.fail(std::current_exception());
       throw;
     }
     ++done_;
+    slot.moves_to(SlotPlace::leased);
     return Batch(home_, slot, format_);
   }
-  std::optional<Batch> try_next() override { return std::nullopt; }
-  std::uint64_t bytes() const { return home_->bytes(); }
 
- private:
   /// A slot that is at home, or a new one: never waits for batches that the caller itself holds.
   WorkSlot& take_slot() {
     WorkSlot* slot = nullptr;
@@ -48,18 +59,25 @@ class InlineStream final : public BatchStream {
       free_.pop_back();
     });
     if (slot) return *slot;
-    return home_->add(std::move(work_.make_slots(1, rows_).front()));
+    return add_slot();
+  }
+  WorkSlot& add_slot() {
+    std::unique_ptr<WorkSlot> slot = std::move(work_.make_slots(1, rows_).front());
+    slot->index = static_cast<int>(home_->slots().size());  // Only this thread adds.
+    slot->local_rank = local_rank_;
+    return home_->add(std::move(slot));
   }
 
   void load(WorkSlot& slot) {
     const int thread = local_rank_;
     work_.open(slot, plan_, work_.options().first_batch + done_, work_.options().first_rank + local_rank_, thread);
-    slot.local_rank = local_rank_;
+    slot.chunks_left.store(work_.chunks_of(slot), std::memory_order_relaxed);
     Workspace* workspace = work_.workspaces.take();
     for (int first = 0; first < slot.planned_rows; first += work_.chunk_rows()) {
       const int count = std::min(work_.chunk_rows(), slot.planned_rows - first);
       work_.decode(slot, first, count, *workspace, thread);
       work_.augment(slot, first, count, *workspace, thread);
+      slot.chunks_left.fetch_sub(1, std::memory_order_relaxed);
     }
     work_.workspaces.give_back(workspace);
   }
@@ -71,6 +89,7 @@ class InlineStream final : public BatchStream {
   std::shared_ptr<LeasedSlots> home_;
   std::vector<WorkSlot*> free_; // Guarded by home_'s lock.
   std::uint64_t done_ = 0;
+  Activity waits_; // 1: in next(), which loads.
 };
 
 class InlineEngine final : public LoaderEngine {
@@ -84,6 +103,9 @@ class InlineEngine final : public LoaderEngine {
     std::uint64_t sum = 0;
     for (const auto& stream : streams_) sum += stream->bytes();
     return sum;
+  }
+  void look(LoaderSnapshot& into) const override {
+    for (const auto& stream : streams_) stream->look(into);
   }
 
  private:

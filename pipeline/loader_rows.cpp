@@ -77,11 +77,41 @@ void Workspace::shrink() {
 RowWork::RowWork(const Source& source, const Recipe& recipe, const LoaderOptions& options, int threads)
     : workspaces(options_, rows_per_message(source, recipe, options)),
       clocks(threads),
+      activities(threads),
       ledger(options.faults),
       source_(source),
       recipe_(recipe),
       options_(options),
-      chunk_rows_(rows_per_message(source, recipe, options)) {}
+      chunk_rows_(rows_per_message(source, recipe, options)) {
+  for (int t = 0; options_.trace && t < threads; ++t) lanes_.push_back(&options_.trace->lane(options_.trace_group, "worker " + std::to_string(t)));
+}
+
+void RowWork::book(int thread, Stage stage, SteadyClock::time_point began, SteadyClock::time_point ended, std::uint64_t images, std::uint64_t number) {
+  clocks.add(thread, stage, ended - began, images);
+  const bool of_batch = stage == Stage::plan || stage == Stage::batch;
+  if (!lanes_.empty()) lanes_[static_cast<std::size_t>(thread)]->span(name_of(stage), began, ended, of_batch ? TraceEvent::Of::batch : TraceEvent::Of::sample, number);
+}
+
+LoaderSnapshot::OfWorker RowWork::doing(int thread) const {
+  const Activity::Seen seen = activities.seen(thread);
+  LoaderSnapshot::OfWorker out{.number = seen.number, .seconds = seconds_between(seen.since, SteadyClock::now())};
+  if (seen.kind == 0) return out;
+  out.stage = static_cast<Stage>(seen.kind - 1);
+  if (*out.stage != Stage::plan && *out.stage != Stage::batch) out.origin = source_.origin(seen.number);
+  return out;
+}
+
+TraceLane* RowWork::lane_of_queue(int local_rank) const {
+  return options_.trace ? &options_.trace->lane(options_.trace_group, "queue of rank " + std::to_string(options_.first_rank + local_rank)) : nullptr;
+}
+
+LoaderSnapshot::OfSlot WorkSlot::seen() const {
+  const Activity::Seen seen = where.seen();
+  const auto place = static_cast<SlotPlace>(seen.kind);
+  return {.index = index, .local_rank = local_rank, .place = place, .batch = seen.number,
+          .messages_left = place == SlotPlace::filling ? chunks_left.load(std::memory_order_relaxed) : 0,
+          .seconds = seconds_between(seen.since, SteadyClock::now())};
+}
 
 std::uint64_t RowWork::slot_bytes(int rows) const { return static_cast<std::uint64_t>(rows) * recipe_.format().bytes(); }
 
@@ -107,6 +137,7 @@ std::vector<std::unique_ptr<WorkSlot>> RowWork::make_slots(int count, int rows) 
 
 void RowWork::open(WorkSlot& slot, Plan& plan, std::uint64_t batch, int rank, int thread) {
   const auto began = SteadyClock::now();
+  activities.works(thread, Stage::plan, batch, began);
   slot.batch = batch;
   slot.epoch = plan.epoch_of(batch);
   slot.end_of_epoch = plan.ends_epoch(batch);
@@ -116,7 +147,10 @@ void RowWork::open(WorkSlot& slot, Plan& plan, std::uint64_t batch, int rank, in
   slot.valid_rows = 0;
   slot.faults.clear();
   slot.error = nullptr;
-  clocks.add(thread, Stage::plan, SteadyClock::now() - began, slot.plan.size());
+  const auto ended = SteadyClock::now();
+  slot.where.set(static_cast<unsigned>(SlotPlace::filling), batch, ended);
+  book(thread, Stage::plan, began, ended, slot.plan.size(), batch);
+  activities.rests(thread, ended);
 }
 
 bool RowWork::bad(WorkSlot& slot, int row, std::uint64_t id, Fault fault) const {
@@ -130,6 +164,7 @@ bool RowWork::bad(WorkSlot& slot, int row, std::uint64_t id, Fault fault) const 
 bool RowWork::load_row(WorkSlot& slot, int row, std::uint64_t id, Workspace& workspace, int thread) {
   Workspace::Row& out = workspace.rows[static_cast<std::size_t>(row % chunk_rows_)];
   const auto began = SteadyClock::now();
+  activities.works(thread, Stage::read, id, began);
   Expected<Sample> sample = source_.read(id, workspace.file);
   if (!sample) return bad(slot, row, id, std::move(sample).error());
   slot.labels[static_cast<std::size_t>(row)] = sample->label;
@@ -147,7 +182,9 @@ bool RowWork::load_row(WorkSlot& slot, int row, std::uint64_t id, Workspace& wor
     }
     return true;
   }
-  clocks.add(thread, Stage::read, SteadyClock::now() - began, 1);
+  const auto ended = SteadyClock::now();
+  book(thread, Stage::read, began, ended, 1, id);
+  activities.works(thread, Stage::decode, id, ended);
 
   Expected<ImageInfo> info = workspace.decoder->header(sample->bytes);
   if (!info) return bad(slot, row, id, std::move(info).error());
@@ -183,7 +220,9 @@ void RowWork::decode(WorkSlot& slot, int first, int count, Workspace& workspace,
     std::lock_guard lock(slot.mutex);
     slot.error = std::current_exception();
   }
-  clocks.add(thread, Stage::decode, SteadyClock::now() - began, static_cast<std::uint64_t>(count));
+  const auto ended = SteadyClock::now();
+  book(thread, Stage::decode, began, ended, static_cast<std::uint64_t>(count), slot.plan[static_cast<std::size_t>(first)].id);
+  activities.rests(thread, ended);
 }
 
 void RowWork::augment(WorkSlot& slot, int first, int count, Workspace& workspace, int thread) noexcept {
@@ -193,6 +232,7 @@ void RowWork::augment(WorkSlot& slot, int first, int count, Workspace& workspace
     for (int row = first; row < first + count; ++row) {
       const auto i = static_cast<std::size_t>(row);
       if (!slot.row_ok[i]) continue;
+      activities.works(thread, Stage::augment, slot.ids[i], began);
       Workspace::Row& in = workspace.rows[static_cast<std::size_t>(row % chunk_rows_)];
       const auto apply = [&](const Draw& draw, const ImageView& visible) {
         return recipe_.apply(draw, in.info, visible, slot.images + i * row_bytes, workspace.scratch);
@@ -208,7 +248,9 @@ void RowWork::augment(WorkSlot& slot, int first, int count, Workspace& workspace
     slot.error = std::current_exception();
   }
   if (options_.extra_us_per_image > 0) busy_wait(1e-6 * options_.extra_us_per_image * count);
-  clocks.add(thread, Stage::augment, SteadyClock::now() - began, static_cast<std::uint64_t>(count));
+  const auto ended = SteadyClock::now();
+  book(thread, Stage::augment, began, ended, static_cast<std::uint64_t>(count), slot.plan[static_cast<std::size_t>(first)].id);
+  activities.rests(thread, ended);
 }
 
 void RowWork::finish(WorkSlot& slot) const {

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <vector>
 
+#include "pipeline/activity.h"
 #include "pipeline/loader.h"
 
 // What happens to rows, without any threads: shared by the flow graph and by the inline stream of workers = 0.
@@ -20,6 +21,9 @@ struct WorkSlot : Slot {
   std::mutex mutex;                      ///< Guards the two below: bad rows are rare.
   std::vector<std::pair<int, Fault>> faults;
   std::exception_ptr error;              ///< What a body threw; ends the run when this batch would be delivered.
+  Activity where;                        ///< A SlotPlace, and the batch.
+  void moves_to(SlotPlace place) { where.set(static_cast<unsigned>(place), batch, SteadyClock::now()); }
+  LoaderSnapshot::OfSlot seen() const;
 };
 
 /// What one message carries from decode to augment. Pooled: at most one a running body.
@@ -84,9 +88,14 @@ class RowWork {
   /// Keeps the first failure, for all streams, and stops the work.
   void fail(std::exception_ptr error) noexcept;
   void rethrow_failure() const;
+  /// Enters what a worker did in its clock and in the trace. `number`: as in WorkerActivities.
+  void book(int thread, Stage stage, SteadyClock::time_point began, SteadyClock::time_point ended, std::uint64_t images, std::uint64_t number);
+  LoaderSnapshot::OfWorker doing(int thread) const;
+  TraceLane* lane_of_queue(int local_rank) const;
 
   WorkspacePool workspaces;
   StageClocks clocks;
+  WorkerActivities activities;
   FaultLedger ledger;
   std::atomic<bool> stop{false};
   std::atomic<std::uint64_t> batches_delivered{0}, images_delivered{0}, progressive_jpegs{0};
@@ -100,6 +109,7 @@ class RowWork {
   const Recipe& recipe_;
   const LoaderOptions options_;
   const int chunk_rows_;
+  std::vector<TraceLane*> lanes_;        ///< By worker; empty: nothing is traced.
   mutable std::mutex mutex_;
   std::exception_ptr failure_;
 };
@@ -113,6 +123,7 @@ class LoaderEngine {
   virtual BatchStream& stream(int local_rank) = 0;
   virtual void request_stop() noexcept = 0;
   virtual std::vector<QueueStats> queue_stats() const { return {}; }
+  virtual void look(LoaderSnapshot& into) const = 0; ///< At slots and streams.
   virtual std::uint64_t bytes() const = 0;
 };
 

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "pipeline/clock.h"
+#include "pipeline/trace.h"
 
 namespace millrace {
 
@@ -16,6 +17,8 @@ struct QueueStats {
   double pop_wait_seconds = 0;      ///< Time the consumer spent waiting in pop.
   std::uint64_t pops = 0, waits = 0; ///< waits: pops that found nothing.
   std::uint64_t max_depth = 0;
+  std::uint64_t depth = 0;          ///< Now.
+  bool closed = false;
 };
 
 /// A queue of one rank's finished batches that measures itself. Never blocks the producer: what can be in it is bounded by
@@ -25,7 +28,8 @@ template <class T>
 class MeasuredQueue {
  public:
   /// `full_depth`: from which depth on the queue counts as full.
-  explicit MeasuredQueue(std::size_t full_depth) : full_depth_(full_depth), since_(SteadyClock::now()) {}
+  /// `lane`: where the depth is traced; the queue's own. May be null.
+  explicit MeasuredQueue(std::size_t full_depth, TraceLane* lane = nullptr) : full_depth_(full_depth), lane_(lane), since_(SteadyClock::now()) {}
 
   /// False: the queue is closed and the value was not taken.
   bool push(T value) {
@@ -34,6 +38,7 @@ class MeasuredQueue {
       if (closed_) return false;
       tick();
       items_.push_back(std::move(value));
+      trace_depth();
       stats_.max_depth = std::max<std::uint64_t>(stats_.max_depth, items_.size());
     }
     ready_.notify_one();
@@ -71,6 +76,7 @@ class MeasuredQueue {
       tick();
       closed_ = true;
       rest.swap(items_);
+      trace_depth();
     }
     ready_.notify_all();
     return rest;
@@ -78,6 +84,8 @@ class MeasuredQueue {
   QueueStats stats() const {
     std::lock_guard lock(mutex_);
     tick();
+    stats_.depth = items_.size();
+    stats_.closed = closed_;
     return stats_;
   }
 
@@ -88,7 +96,11 @@ class MeasuredQueue {
     ++stats_.pops;
     std::optional<T> value(std::move(items_.front()));
     items_.pop_front();
+    trace_depth();
     return value;
+  }
+  void trace_depth() {
+    if (lane_) lane_->count("batches", since_, items_.size());
   }
   void tick() const {
     const auto now = SteadyClock::now();
@@ -100,6 +112,7 @@ class MeasuredQueue {
   }
 
   const std::size_t full_depth_;
+  TraceLane* const lane_;
   mutable std::mutex mutex_;
   std::condition_variable ready_;
   std::deque<T> items_;

@@ -29,7 +29,9 @@ class LeasedSlots final : public SlotHome {
   }
   void take_back(Slot& slot) noexcept override {
     std::lock_guard lock(mutex_);
-    if (take_) take_(static_cast<WorkSlot&>(slot));
+    auto& home = static_cast<WorkSlot&>(slot);
+    home.moves_to(SlotPlace::home);
+    if (take_) take_(home);
   }
   /// From here on slots that come home go nowhere.
   void detach() {
@@ -42,6 +44,10 @@ class LeasedSlots final : public SlotHome {
     return *slots_.emplace_back(std::move(slot));
   }
   const std::vector<std::unique_ptr<WorkSlot>>& slots() const { return slots_; }
+  void look(std::vector<LoaderSnapshot::OfSlot>& into) const {
+    std::lock_guard lock(mutex_);
+    for (const auto& slot : slots_) into.push_back(slot->seen());
+  }
   std::uint64_t bytes() const {
     std::lock_guard lock(mutex_);
     return slots_.size() * slot_bytes_;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "pipeline/batch.h"
+#include "pipeline/trace.h"
 #include "train/safetensors.h"
 
 // The door to training. No torch type passes through it: experiments/ loads the library behind it on first use
@@ -106,6 +107,7 @@ struct TrainOptions {
   Buffers buffers = Buffers::broadcast;
   Norm norm = Norm::bn;
   int replicas = 1;                  ///< Above 1: data parallel in one process (`dp`): copies that share each batch of this trainer.
+  Trace* trace = nullptr;            ///< Where phases and all-reduce are traced; null: nowhere. Must outlive the trainer.
   bool stop_at_nonfinite = true;     ///< A loss that is not finite ends the run (where it is seen each step: on the CPU, and among ranks).
 };
 
@@ -125,6 +127,8 @@ struct RankResult {
   double wall_seconds = 0, unaccounted_seconds = 0;
   Phases phases;
   double reduce_hidden_seconds = 0;  ///< Of all-reduce beside backward; `phases.reduce` is what could not be hidden.
+  double step_busy_seconds = 0;      ///< Median over the steps, without `wait` and `reduce`: what this rank's own work takes.
+  double step_own_seconds = 0;       ///< Without `reduce` alone, in which a rank also waits for the others.
 };
 
 /// Of all ranks, and the same on each, but for times, which are this rank's.
@@ -189,6 +193,14 @@ struct TrainerState {
   StateMemory memory;
 };
 
+/// What a trainer is in the middle of.
+struct Doing {
+  const char* what = "rests";        ///< "wait" (for a batch) and the other phases by their names, "evaluate".
+  std::uint32_t epoch = 0;           ///< From 1, and
+  std::uint64_t step = 0;            ///< the step in it; 0: in no epoch.
+  double seconds = 0;                ///< Since it began that.
+};
+
 /// One rank: owns a device, a model and an optimiser.
 /// Threads: one caller; give each trainer a thread of its own.
 /// Errors:  Error(usage) for options, Error(device) for a device, Error(data) passed on from the stream.
@@ -197,6 +209,7 @@ class Trainer {
   virtual ~Trainer() = default;
   virtual std::uint64_t parameters() const = 0;
   virtual std::string device() const = 0;    ///< "cpu (2 threads)", "cuda:0 NVIDIA H200".
+  virtual Doing doing() const = 0;           ///< Now; from any thread.
   virtual double learning_rate() const = 0;  ///< The base rate, scaled for the batch; the sleep model has 0.
   /// Trains up to the next end-of-epoch mark or `max_steps`, uploading one batch ahead; `on_progress` is called at most
   /// ten times a second. Ends early, with complete = false, when the stream ends or `stop` is requested.

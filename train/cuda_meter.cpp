@@ -13,11 +13,13 @@ void CudaMeter::start() {
   phases_ = {};
   begun_ = settled_ = 0;
   begin(); // On an idle device: the time line starts now.
+  settled_until_ = SteadyClock::now();
 }
 
 void CudaMeter::host(Phase phase) {
   const auto now = SteadyClock::now();
   pending_.push_back({phase, seconds_between(last_, now)});
+  trace_host(phase, last_, now);
   last_ = now;
 }
 
@@ -53,9 +55,22 @@ void CudaMeter::settle(std::uint64_t index) {
   step.events[step.marks].synchronize();
   if (index > 0) {
     const Step& before = ring_[(index - 1) % kRing];
-    book_idle(step.before, before.events[before.marks].elapsed_time(step.events[0]) * 1e-3, phases_);
+    const double idle = before.events[before.marks].elapsed_time(step.events[0]) * 1e-3;
+    book_idle(step.before, idle, phases_);
+    settled_until_ += std::chrono::duration_cast<SteadyClock::duration>(std::chrono::duration<double>(idle));
   }
-  for (std::size_t i = 0; i < step.marks; ++i) part_of(phases_, step.phases[i]) += step.events[i].elapsed_time(step.events[i + 1]) * 1e-3;
+  for (std::size_t i = 0; i < step.marks; ++i) {
+    const double seconds = step.events[i].elapsed_time(step.events[i + 1]) * 1e-3;
+    part_of(phases_, step.phases[i]) += seconds;
+    trace_next(step.phases[i], seconds);
+  }
+}
+
+/// What the device did next on its time line, which began on an idle device at a time known on the host's clock.
+void CudaMeter::trace_next(Phase phase, double seconds) {
+  const auto begin = settled_until_;
+  settled_until_ += std::chrono::duration_cast<SteadyClock::duration>(std::chrono::duration<double>(seconds));
+  trace_device(phase, begin, settled_until_);
 }
 
 Phases CudaMeter::stop() {

@@ -20,6 +20,7 @@ class CudaMeter final : public Meter {
   void device(Phase phase) override;
   void step_ends() override {}
   Phases stop() override;
+  Phases so_far() const override { return phases_; }
 
  private:
   static constexpr std::size_t kRing = 4, kLag = 2; // The end of the step before the one being read must still be there.
@@ -32,12 +33,13 @@ class CudaMeter final : public Meter {
   void record(c10::cuda::CUDAEvent& event) { event.record(stream_); }
   void begin();
   void settle(std::uint64_t step);
+  void trace_next(Phase phase, double seconds);
 
   c10::cuda::CUDAStream stream_;
   std::array<Step, kRing> ring_;
   std::uint64_t begun_ = 0, settled_ = 0; ///< Steps since start; step 0 is the empty one that marks the start.
   std::vector<Stretch> pending_;
-  SteadyClock::time_point last_;
+  SteadyClock::time_point last_, settled_until_; ///< The latter: the end of the last settled step, on the host's clock.
   Phases phases_;
 };
 

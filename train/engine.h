@@ -53,6 +53,15 @@ class Engine {
   virtual Tally step_on(std::size_t index, bool stop) = 0;
 };
 
+/// The lanes of one rank. Trainers write into "trainer", what a GPU does goes into "device", all-reduce beside backward into "all-reduce".
+inline std::string trace_group(const TrainOptions& options) { return "rank " + std::to_string(options.world ? options.world->rank() : 0); }
+/// Has the phases traced that the meter books, where options ask for a trace.
+inline void trace_phases(Meter& meter, const TrainOptions& options, bool device_has_its_own_time) {
+  if (!options.trace) return;
+  TraceLane& host = options.trace->lane(trace_group(options), "trainer");
+  meter.trace_on(host, device_has_its_own_time ? options.trace->lane(trace_group(options), "device") : host);
+}
+
 std::unique_ptr<Engine> make_torch_engine(const TrainOptions& options);
 std::unique_ptr<Engine> make_sleep_engine(const TrainOptions& options);
 
@@ -66,7 +75,8 @@ class EngineTrainer final : public Trainer {
   EpochResult train_epoch(BatchStream& stream, std::stop_token stop, const std::function<void(const Progress&)>& on_progress,
                           std::uint64_t max_steps) override;
   Evaluation evaluate(BatchStream& stream, std::stop_token stop) override;
-  void save(TrainerState& into, bool own_only) override { engine_->enter(), engine_->save(into, own_only); }
+  Doing doing() const override;
+  void save(TrainerState& into, bool own_only) override;
   void load(const TrainerState& from) override { engine_->enter(), engine_->load(from); }
   StepBenchmark bench_step(std::span<Batch> resident, double seconds, std::stop_token stop) override;
   Engine& engine() const { return *engine_; }
@@ -88,6 +98,7 @@ class EngineTrainer final : public Trainer {
   std::unique_ptr<Engine> engine_;
   const int classes_, accumulate_;
   const bool stop_at_nonfinite_;
+  TraceLane* const lane_;              ///< Null: nothing is traced.
   const std::shared_ptr<World> world_; ///< Null: the only rank.
 };
 

@@ -1,5 +1,8 @@
 #include "train/gradient_sync.h"
 
+#include "train/engine.h"
+#include "train/nvtx.h"
+
 #include <c10/core/Event.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <torch/csrc/autograd/function_hook.h>
@@ -42,8 +45,18 @@ struct GradientSync::OnDevice {
   at::Tensor tally;         ///< On the host.
 };
 
-GradientSync::GradientSync(std::shared_ptr<Collective> ranks, const FlatParameters& parameters, bool overlap)
-    : ranks_(std::move(ranks)), parameters_(parameters), missing_(parameters.buckets().size()), stretches_(parameters.buckets().size()), complete_(parameters.buckets().size()) {
+ReduceLanes reduce_lanes_of(const TrainOptions& options) {
+  if (!options.trace) return {};
+  // On a GPU what the threads do is no more than giving orders: the phase `reduce` on the device's lane is what can be said of it.
+  return {&options.trace->lane(trace_group(options), "all-reduce"), &options.trace->lane(trace_group(options), "trainer")};
+}
+
+void GradientSync::trace(TraceLane* lane, std::size_t bucket, SteadyClock::time_point begin, SteadyClock::time_point end) const {
+  if (lane && !device_) lane->span("all-reduce", begin, end, TraceEvent::Of::bucket, bucket);
+}
+
+GradientSync::GradientSync(std::shared_ptr<Collective> ranks, const FlatParameters& parameters, bool overlap, ReduceLanes lanes)
+    : ranks_(std::move(ranks)), parameters_(parameters), lanes_(lanes), missing_(parameters.buckets().size()), stretches_(parameters.buckets().size()), complete_(parameters.buckets().size()) {
   const auto& buckets = parameters_.buckets();
   if (const at::Device where = parameters_.gradients().device(); !where.is_cpu()) device_ = std::make_unique<OnDevice>(where, buckets.size());
   if (!overlap || buckets.size() < 2) return;
@@ -108,6 +121,7 @@ void GradientSync::work() {
         failure = std::current_exception();
       }
       stretches_[b].end = SteadyClock::now();
+      trace(lanes_.beside, b, stretches_[b].begin, stretches_[b].end);
       lock.lock();
       if (failure) failure_ = failure;
     }
@@ -118,6 +132,10 @@ void GradientSync::work() {
 
 void GradientSync::reduce(std::size_t bucket) {
   at::NoGradGuard no_grad;
+  nvtx_push("all-reduce");
+  const struct Pop {
+    ~Pop() { nvtx_pop(); }
+  } pop;
   const at::Tensor values = parameters_.gradients_of(bucket);
   if (!device_) return ranks_->all_reduce_sum(values);
   auto& marks = device_->marks[bucket];
@@ -151,7 +169,9 @@ Tally GradientSync::finish(const Tally& mine, const at::Tensor& nonfinite) {
   } else {
     for (std::size_t b = 0; b < last; ++b) {
       if (device_) device_->marks[b].ready.record(device_->current());
+      const auto began = SteadyClock::now();
       reduce(b);
+      trace(lanes_.own, b, began, SteadyClock::now());
     }
   }
   const at::Tensor tail = parameters_.tail().narrow(0, 0, Tally::kValues);
@@ -159,7 +179,9 @@ Tally GradientSync::finish(const Tally& mine, const at::Tensor& nonfinite) {
   if (!device_) {
     float* const lane = tail.data_ptr<float>();
     std::ranges::copy(values, lane);
+    const auto began = SteadyClock::now();
     ranks_->all_reduce_sum(parameters_.gradients_and_tail(last));
+    trace(lanes_.own, last, began, SteadyClock::now());
     std::ranges::copy(std::span(lane, Tally::kValues), values.begin());
     if (thread_.joinable())
       for (std::size_t b = 0; b < last; ++b)

@@ -8,11 +8,18 @@
 #include <vector>
 
 #include "pipeline/clock.h"
+#include "pipeline/trace.h"
 #include "train/local_collective.h"
 #include "train/optimizer.h"
 #include "train/tally.h"
 
 namespace millrace::train {
+
+/// Where each bucket's all-reduce is traced: by the thread beside backward, and by the trainer's own. Null: nowhere.
+struct ReduceLanes {
+  TraceLane *beside = nullptr, *own = nullptr;
+};
+ReduceLanes reduce_lanes_of(const TrainOptions& options);
 
 /// Adds up the gradients of all ranks, bucket after bucket, while backward still runs. Hooks behind each parameter's gradient only
 /// mark; a thread of this rank (on a GPU with a stream of its own) reduces the marked buckets strictly in order. The last bucket
@@ -24,7 +31,7 @@ namespace millrace::train {
 class GradientSync {
  public:
   /// `overlap` false: everything is reduced by finish(). `parameters` must outlive this.
-  GradientSync(std::shared_ptr<Collective> ranks, const FlatParameters& parameters, bool overlap);
+  GradientSync(std::shared_ptr<Collective> ranks, const FlatParameters& parameters, bool overlap, ReduceLanes lanes = {});
   ~GradientSync();
   GradientSync(const GradientSync&) = delete;
   GradientSync& operator=(const GradientSync&) = delete;
@@ -44,10 +51,12 @@ class GradientSync {
   void mark(std::size_t bucket);
   void work();
   void reduce(std::size_t bucket);
+  void trace(TraceLane* lane, std::size_t bucket, SteadyClock::time_point begin, SteadyClock::time_point end) const;
   void join_work();
 
   const std::shared_ptr<Collective> ranks_;
   const FlatParameters& parameters_;
+  const ReduceLanes lanes_;
   std::vector<std::size_t> bucket_of_;         ///< By parameter.
   std::vector<std::atomic<int>> missing_;      ///< Gradients that a bucket still waits for.
   std::vector<Stretch> stretches_;             ///< When each bucket was reduced by the thread, in this step.

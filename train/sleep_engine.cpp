@@ -6,6 +6,7 @@
 
 #include "pipeline/error.h"
 #include "train/engine.h"
+#include "train/range.h"
 
 namespace millrace::train {
 namespace {
@@ -31,6 +32,7 @@ class SleepEngine final : public Engine {
     if (!(options.step_microseconds >= 0 && options.step_microseconds <= 1e9))
       throw Error(ErrorKind::usage, "train.step_microseconds = " + std::to_string(options.step_microseconds) + " is out of range",
                   "0 to 1e9");
+    trace_phases(meter_, options, /*device_has_its_own_time=*/false);
   }
   std::uint64_t parameters() const override { return 0; }
   std::string device() const override { return "none (sleep)"; }
@@ -44,6 +46,7 @@ class SleepEngine final : public Engine {
 
   void begin(bool) override {}
   void compute(bool) override {
+    const Range range(meter_, Phase::forward);
     wait_until(SteadyClock::now() + step_);
     batch_.reset(); // As on the CPU: a slot comes home at the end of its step.
     meter_.device(Phase::forward);
@@ -52,6 +55,7 @@ class SleepEngine final : public Engine {
   bool waits_in_forward() const override { return false; }
   Tally conclude(Tally mine) override {
     if (!world_) return mine;
+    const Range range(meter_, Phase::reduce);
     mine = sum_over_ranks(*world_, mine);
     meter_.device(Phase::reduce);
     return mine;

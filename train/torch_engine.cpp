@@ -14,6 +14,7 @@
 #include "train/inspect.h"
 #include "train/net.h"
 #include "train/optimizer.h"
+#include "train/range.h"
 #include "train/replicas.h"
 #include "train/state.h"
 #include "train/step_graph.h"
@@ -52,6 +53,7 @@ class TorchEngine final : public Engine {
         weights_(net_->parameters(), device_->where(), first_bucket_bytes(options), bucket_bytes(options)),
         optimizer_(options, weights_),
         buffers_(net_->buffers(), device_->where()) {
+    trace_phases(meter(), options, device_->uploads_ahead());
     if (options.graph_step) graph_ = checked_graph();
     if (options.replicas > 1) replicas_.emplace(options, *net_, weights_, buffers_, device_->where());
     if (!options.world || options.world->size() < 2) return;
@@ -59,7 +61,7 @@ class TorchEngine final : public Engine {
     if (!ranks_) throw Error(ErrorKind::internal, "these ranks were made elsewhere");
     const bool sums_in_forward = options.norm == Norm::syncbn && synchronise_norms(*net_, ranks_);
     // Without a second way, sums within backward and sums of gradients must not overtake one another.
-    sync_.emplace(ranks_, weights_, /*overlap=*/!sums_in_forward || ranks_->second());
+    sync_.emplace(ranks_, weights_, /*overlap=*/!sums_in_forward || ranks_->second(), reduce_lanes_of(options));
     computes_nothing_ = sums_in_forward;
     at::NoGradGuard no_grad;
     staging_.broadcast(*ranks_, weights_.weights(), 0);
@@ -120,12 +122,14 @@ class TorchEngine final : public Engine {
       if (std::exchange(bad_, false)) mine.nonfinite = 1;
       was_nonfinite_ = mine.nonfinite > 0;
       was_nonfinite_on_device_ = std::exchange(bad_on_device_, {});
+      Range range(books, sync_ ? Phase::reduce : Phase::optimizer);
       if (sync_) {
         if (!std::exchange(expecting_, false)) sync_->expect();
         mine = sync_->finish(mine, was_nonfinite_on_device_);
         books.device(Phase::reduce);
       }
       if (!options_.stop_at_nonfinite) mine.nonfinite = 0;
+      if (sync_) range.next(Phase::optimizer);
       if (std::exchange(graphed_, false)) {
         optimizer_.stepped_elsewhere();
       } else {
@@ -134,6 +138,7 @@ class TorchEngine final : public Engine {
         books.device(Phase::optimizer);
       }
       if (ranks_ && mine.steps() && options_.buffers == Buffers::broadcast && !computes_nothing_ && buffers_.flat().defined()) {
+        range.next(Phase::reduce);
         broadcast_buffers();
         books.device(Phase::reduce);
       }
@@ -289,6 +294,7 @@ class TorchEngine final : public Engine {
   void step_of(const Input& input, bool last, Done&& done) {
     if (!graph_ || !graph_->take(input)) return train_on(input, last, done);
     meter().device(Phase::upload);
+    const Range range(meter(), Phase::forward);
     done(); // The graph has its own copy.
     optimizer_.prepare(static_cast<double>(input.labels.size(0)));
     net_->prepare(device_->where());
@@ -314,6 +320,7 @@ class TorchEngine final : public Engine {
   void train_on(const Input& input, bool last, Done&& done) {
     Meter& books = meter();
     books.device(Phase::upload);
+    Range range(books, Phase::forward);
     if (replicas_) {
       replicas_->scatter(input.images);
       books.device(Phase::upload);
@@ -333,6 +340,7 @@ class TorchEngine final : public Engine {
     device_->add_loss(loss.detach());
     look_at(loss.detach());
     books.device(Phase::forward);
+    range.next(Phase::backward);
     if (last && sync_) {
       sync_->expect();
       expecting_ = true;

@@ -8,6 +8,8 @@
 #include "pipeline/digest.h"
 #include "pipeline/error.h"
 #include "train/engine.h"
+#include "train/range.h"
+#include "train/running_median.h"
 
 namespace millrace::train {
 
@@ -39,14 +41,17 @@ bool EngineTrainer::take(BatchStream& stream, bool wait, Taken& into) {
   Meter& meter = engine_->meter();
   if (wait) {
     // A slot still under way to the device may be the one that the loader is short of.
+    const Range range(meter, Phase::upload);
     engine_->settle_uploads();
     meter.host(Phase::upload);
   }
+  Range range(meter, Phase::wait);
   std::optional<Batch> batch = wait ? stream.next() : stream.try_next();
   meter.host(Phase::wait);
   if (!batch) return false;
   into = describe(*batch);
   meter.host(Phase::other);
+  range.next(Phase::upload);
   if (into.rows > 0) engine_->upload(*std::move(batch));
   batch.reset();
   meter.host(Phase::upload);
@@ -75,7 +80,7 @@ struct EngineTrainer::Epoch {
 
 namespace {
 
-const char* name_of(Phase phase) {
+const char* words_for(Phase phase) {
   switch (phase) {
     case Phase::wait: return "waiting for a batch";
     case Phase::reduce: return "reduce";
@@ -107,6 +112,7 @@ EngineTrainer::EngineTrainer(std::unique_ptr<Engine> engine, const TrainOptions&
       classes_(options.classes),
       accumulate_(options.accumulate),
       stop_at_nonfinite_(options.stop_at_nonfinite),
+      lane_(options.trace ? &options.trace->lane(trace_group(options), "trainer") : nullptr),
       world_(options.world && options.world->size() > 1 ? options.world : nullptr) {}
 
 template <class Work>
@@ -164,7 +170,7 @@ void EngineTrainer::gather_batches(Epoch& epoch, Tally& mine) {
 void EngineTrainer::end_where_needed(const Epoch& epoch, const Tally& all) {
   const bool nonfinite = all.nonfinite > 0 && stop_at_nonfinite_;
   if (all.failed == 0 && !nonfinite) return;
-  const std::string where = epoch.place(1) + ", " + name_of(epoch.doing) + ": ";
+  const std::string where = epoch.place(1) + ", " + words_for(epoch.doing) + ": ";
   const Error not_finite(ErrorKind::data, "epoch " + std::to_string(epoch.result.epoch + 1) + ", step " + std::to_string(epoch.result.steps + 1) +
                                               ", forward: the loss is not finite",
                          "a smaller train.lr is the usual remedy; train.on_nonfinite = \"go-on\" trains on");
@@ -179,24 +185,31 @@ void EngineTrainer::end_where_needed(const Epoch& epoch, const Tally& all) {
 
 /// Makes of each rank's numbers those of all, and lists the ranks.
 void EngineTrainer::exchange(EpochResult& result) const {
-  RankResult mine{world_ ? world_->rank() : 0, device(),     result.images,         result.wall_seconds, result.unaccounted_seconds,
-                  result.phases,               result.reduce_hidden_seconds};
-  result.ranks = {mine};
+  RankResult& mine = result.ranks.at(0);
+  mine.rank = world_ ? world_->rank() : 0;
+  mine.device = device();
+  mine.images = result.images;
+  mine.wall_seconds = result.wall_seconds;
+  mine.unaccounted_seconds = result.unaccounted_seconds;
+  mine.phases = result.phases;
+  mine.reduce_hidden_seconds = result.reduce_hidden_seconds;
   if (alone()) return;
   struct Numbers { // As bytes: ranks run the same build, which they have agreed on at the start.
     std::uint64_t images, digest, stop;
-    double loss, wall, unaccounted, hidden;
+    double loss, wall, unaccounted, hidden, busy, own;
     Phases phases;
   };
   static_assert(std::is_trivially_copyable_v<Numbers>);
-  const Numbers numbers{result.images, result.digest, result.stop_requested, result.loss, mine.wall_seconds, mine.unaccounted_seconds, mine.reduce_hidden_seconds, mine.phases};
+  const Numbers numbers{result.images, result.digest, result.stop_requested, result.loss, mine.wall_seconds, mine.unaccounted_seconds, mine.reduce_hidden_seconds,
+                        mine.step_busy_seconds, mine.step_own_seconds, mine.phases};
   std::string words(sizeof numbers, '\0');
   std::memcpy(words.data(), &numbers, sizeof numbers);
+  words += mine.device;
   result.ranks.clear();
   result.images = result.digest = 0;
   result.loss = 0;
   int rank = 0;
-  for (const std::string& theirs : world_->all_gather(words + mine.device)) {
+  for (const std::string& theirs : world_->all_gather(words)) {
     Numbers n;
     if (theirs.size() < sizeof n) throw Error(ErrorKind::communication, "rank " + std::to_string(rank) + " sent the results of another build");
     std::memcpy(&n, theirs.data(), sizeof n);
@@ -204,7 +217,7 @@ void EngineTrainer::exchange(EpochResult& result) const {
     result.digest += n.digest;
     result.stop_requested = result.stop_requested || n.stop;
     result.loss += n.loss;
-    result.ranks.push_back({rank++, theirs.substr(sizeof n), n.images, n.wall, n.unaccounted, n.phases, n.hidden});
+    result.ranks.push_back({rank++, theirs.substr(sizeof n), n.images, n.wall, n.unaccounted, n.phases, n.hidden, n.busy, n.own});
   }
 }
 
@@ -220,11 +233,17 @@ EpochResult EngineTrainer::train_epoch(BatchStream& stream, std::stop_token stop
     meter.host(Phase::other);
     Epoch epoch{.stream = stream, .stop = stop, .max_steps = max_steps};
     EpochResult& result = epoch.result;
+    result.ranks.resize(1);
+    RunningMedian busy, own;
     auto last_progress = began;
+    std::uint64_t epoch_number = 1;
     bool stopped = alone() && stop.stop_requested(); // Several ranks stop at a step that all of them take.
     while (!stopped && result.steps < max_steps && !result.complete) {
       Tally mine;
+      meter.at(epoch_number, result.steps + 1);
+      const Phases before = meter.so_far();
       gather_batches(epoch, mine);
+      epoch_number = result.epoch + std::uint64_t{1};
       mine.stop = stop.stop_requested();
       mine.failed = epoch.failure != nullptr;
       Tally all;
@@ -249,6 +268,9 @@ EpochResult EngineTrainer::train_epoch(BatchStream& stream, std::stop_token stop
         on_progress({result.images, engine_->glance_at_loss() / static_cast<double>(std::max<std::uint64_t>(1, result.images))});
       }
       meter.host(Phase::other);
+      const Phases after = meter.so_far();
+      own.add(after.sum() - after.reduce - (before.sum() - before.reduce));
+      busy.add(after.sum() - after.reduce - after.wait - (before.sum() - before.reduce - before.wait));
       if (!engine_->uploads_ahead() || result.complete || result.steps >= max_steps || stopped || stop.stop_requested()) continue;
       try {
         epoch.ahead = take(stream, /*wait=*/false, epoch.next);
@@ -268,10 +290,18 @@ EpochResult EngineTrainer::train_epoch(BatchStream& stream, std::stop_token stop
     result.reduce_hidden_seconds = engine_->take_reduce_hidden_seconds();
     const auto ended = SteadyClock::now();
     result.phases.other += seconds_between(counted, ended);
+    result.ranks[0].step_busy_seconds = busy.value();
+    result.ranks[0].step_own_seconds = own.value();
+    if (lane_) lane_->span(name_of(Phase::other), counted, ended, TraceEvent::Of::step, result.steps);
+    if (lane_) lane_->span("epoch", began, ended);
     result.wall_seconds = seconds_between(began, ended);
     result.unaccounted_seconds = result.wall_seconds - result.phases.sum();
     result.stop_requested = stop.stop_requested();
-    exchange(result);
+    {
+      const Range range(meter, Phase::reduce);  // Of numbers: here ranks wait for one another.
+      exchange(result);
+    }
+    meter.rests();
     result.loss_sum = result.loss;
     result.loss = result.images ? result.loss / static_cast<double>(result.images) : 0;
     return result;
@@ -284,6 +314,7 @@ Evaluation EngineTrainer::evaluate(BatchStream& stream, std::stop_token stop) {
     engine_->enter();
     engine_->begin(/*training=*/false);
     engine_->meter().start();
+    engine_->meter().evaluates();
     Evaluation result;
     result.class_count.assign(static_cast<std::size_t>(classes_), 0);
     for (bool more = true; more && !stop.stop_requested();) {
@@ -309,9 +340,27 @@ Evaluation EngineTrainer::evaluate(BatchStream& stream, std::stop_token stop) {
       result.loss /= static_cast<double>(result.scored);
       result.accuracy = static_cast<double>(result.correct) / static_cast<double>(result.scored);
     }
-    result.seconds = seconds_between(began, SteadyClock::now());
+    const auto ended = SteadyClock::now();
+    result.seconds = seconds_between(began, ended);
+    if (lane_) lane_->span("evaluate", began, ended);
+    engine_->meter().rests();
     return result;
   });
+}
+
+void EngineTrainer::save(TrainerState& into, bool own_only) {
+  const auto began = SteadyClock::now();
+  engine_->enter();
+  engine_->save(into, own_only);
+  if (lane_) lane_->span("checkpoint", began, SteadyClock::now());
+}
+
+Doing EngineTrainer::doing() const {
+  const Activity::Seen seen = engine_->meter().doing().seen();
+  Doing out{.epoch = static_cast<std::uint32_t>(seen.number >> 40), .step = seen.number & ((std::uint64_t{1} << 40) - 1), .seconds = seconds_between(seen.since, SteadyClock::now())};
+  if (seen.kind == Meter::kEvaluates) out.what = "evaluate";
+  if (seen.kind >= Meter::kPhases) out.what = name_of(static_cast<Phase>(seen.kind - Meter::kPhases));
+  return out;
 }
 
 /// Counts of all ranks: each sample was scored by one of them.

@@ -287,6 +287,14 @@ TEST(OwnFindings, NameTheWorstOfAllRunsNotAMedianOrTheFirst) {
   EXPECT_THAT(says, Contains(AllOf(HasSubstr("D10 Not a low accuracy"), HasSubstr("workers 2, repetition 1 since epoch 1"), HasSubstr("workers 2, repetition 2 since epoch 1"))));
 }
 
+TEST(OwnFindings, NameASlowRankWithItsPhaseAndHowOften) {
+  StudyResults results;
+  results.runs.push_back(made_run({1, 1, 1}, .001, .9));
+  for (const double times : {1.25, 1.4})
+    results.runs[0].epochs[times < 1.3 ? 0 : 1]["slow_ranks"] = {{{"rank", 1}, {"times", times}, {"phase", "backward"}}};
+  EXPECT_THAT(texts(judge_own(summarize(results))), Contains(HasSubstr("rank 1 (backward) took 1.25-1.40 times as long a step as the others, in 2 of 3 epochs.")));
+}
+
 TEST_F(Folder, AReportHoldsTheTableTheFailureAndThePublishedRows) {
   write_study();
   write_run("a", true, 0, 2, 1.5);

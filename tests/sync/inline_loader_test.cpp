@@ -42,5 +42,25 @@ TEST(InlineLoader, StopsWhenAskedFromAnotherThread) {
   EXPECT_FALSE(loader.stream().next());
 }
 
+TEST(InlineLoader, IsLookedAtWhileItLoads) {
+  FakeSource source(400);
+  FakeRecipe recipe;
+  LoaderOptions o;
+  o.workers = 0, o.batch = 20, o.batches = 40;
+  Loader loader(source, recipe, o);
+  std::atomic<bool> done{false};
+  std::thread trainer([&] {
+    drain(loader.stream());
+    done = true;
+  });
+  while (!done) {
+    const LoaderSnapshot now = loader.snapshot();
+    ASSERT_EQ(now.workers.size(), 1u);
+    ASSERT_EQ(now.slots.size(), 1u);
+    EXPECT_LE(now.slots[0].batch, 40u);
+  }
+  trainer.join();
+}
+
 }  // namespace
 }  // namespace millrace::test
