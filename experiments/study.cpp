@@ -12,6 +12,7 @@
 #include "experiments/records.h"
 #include "experiments/report.h"
 #include "experiments/results.h"
+#include "experiments/tune.h"
 #include "pipeline/error.h"
 #include "train/load.h"
 
@@ -100,8 +101,10 @@ std::string run_one(const PlannedRun& planned, const std::string& folder, Record
     context.out.warning("this run failed: " + what + (hint.empty() ? "" : " (hint: " + hint + ")"));
   };
   try {
-    const Ranks ranks = local_ranks(planned.spec, train::load());
-    const bool done = run_training(planned.spec, sources, context, run, folder, [&](const Json& epoch) { records.append(epoch); }, ranks);
+    Spec spec = planned.spec;  // As planned, and so recorded; "auto" workers are settled for this run alone.
+    settle_workers(spec, sources, context);
+    const Ranks ranks = local_ranks(spec, train::load());
+    const bool done = run_training(spec, sources, context, run, folder, [&](const Json& epoch) { records.append(epoch); }, ranks);
     outcome = done ? "complete" : "stopped";
   } catch (const Error& e) {
     failed(e.what(), e.hint(), e.kind());

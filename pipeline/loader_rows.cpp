@@ -121,7 +121,7 @@ bool RowWork::load_row(WorkSlot& slot, int row, std::uint64_t id, Workspace& wor
     out.draw.reset();
     return true;
   }
-  clocks.add(thread, Stage::read, SteadyClock::now() - began, 1);
+  clocks.add(thread, Stage::read, SteadyClock::now() - began, 1, id);
 
   Expected<ImageInfo> info = workspace.decoder->header(sample->bytes);
   if (!info) return bad(slot, row, id, std::move(info).error());
@@ -157,7 +157,7 @@ void RowWork::decode(WorkSlot& slot, int first, int count, Workspace& workspace,
     std::lock_guard lock(slot.mutex);
     slot.error = std::current_exception();
   }
-  clocks.add(thread, Stage::decode, SteadyClock::now() - began, static_cast<std::uint64_t>(count));
+  clocks.add(thread, Stage::decode, SteadyClock::now() - began, static_cast<std::uint64_t>(count), slot.plan[static_cast<std::size_t>(first)].id);
 }
 
 void RowWork::augment(WorkSlot& slot, int first, int count, Workspace& workspace, int thread) noexcept {
@@ -182,7 +182,7 @@ void RowWork::augment(WorkSlot& slot, int first, int count, Workspace& workspace
     slot.error = std::current_exception();
   }
   if (options_.extra_us_per_image > 0) busy_wait(1e-6 * options_.extra_us_per_image * count);
-  clocks.add(thread, Stage::augment, SteadyClock::now() - began, static_cast<std::uint64_t>(count));
+  clocks.add(thread, Stage::augment, SteadyClock::now() - began, static_cast<std::uint64_t>(count), slot.plan[static_cast<std::size_t>(first)].id);
 }
 
 void RowWork::finish(WorkSlot& slot) const {
