@@ -12,7 +12,7 @@ namespace millrace {
 namespace {
 
 constexpr double kResidentBytes = 256 << 20;
-constexpr int kMostResident = 32, kLeastResident = 4;
+constexpr int kMostResident = 32, kLeastResident = 4, kLoadingWorkers = 8;
 constexpr double kSpinSeconds = 0.04, kHandOverSeconds = 0.03;
 
 bool wants_page_locked(const Spec& spec, const train::Api& api) {
@@ -103,7 +103,7 @@ void LegBench::load_resident() {
   LoaderOptions options = loader_options();
   const double rows = std::ceil(batch_ / shape_.size), bytes = rows * double(recipe_->format().bytes());
   resident_batches_ = int(std::clamp(kResidentBytes / bytes, double(kLeastResident), double(kMostResident)));
-  options.workers = std::max(1, context_.host.cores / shape_.local);
+  options.workers = std::max(kLoadingWorkers, 2 * context_.host.cores) / shape_.local + 1;  // Some may wait for a slow disk.
   options.prefetch = resident_batches_;  // All are leased at once.
   options.batches = std::uint64_t(resident_batches_);
   options.extra_us_per_image = 0;

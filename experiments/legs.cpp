@@ -69,9 +69,11 @@ class Profiler {
     r.half_step = Reading::of(half_step_);
     r.read_share = Reading::of(read_share_);
     r.decode_share = Reading::of(decode_share_);
+    r.cores_busy = Reading::of(busy_);
     r.waited = Reading::of(waited_);
     r.cold = Reading::of(cold_);
     r.warm = Reading::of(warm_);
+    if (cold_.empty() && r.no_cold.empty()) r.no_cold = "no time was left for it";
     out_.seconds = elapsed();
     std::ranges::sort(out_.slowest, [](const SlowOrigin& a, const SlowOrigin& b) { return a.sample.seconds > b.sample.seconds; });
     if (out_.slowest.size() > StageClocks::kSlowest) out_.slowest.resize(StageClocks::kSlowest);
@@ -129,6 +131,7 @@ class Profiler {
     loader_.push_back(l.rate());
     loader_cpu_.push_back(l.cpu_an_image());
     everything_.push_back(e.rate());
+    busy_.push_back(e.cpu_seconds / e.seconds);
     keep(alone.loader);
     keep(together);
     const LoaderReport report = loader.report();
@@ -189,7 +192,7 @@ class Profiler {
   std::uint64_t next_batch_ = 0;
   double round_seconds_ = 0;
   std::vector<double> loader_, compute_, transfer_, reduced_, everything_, replayed_, loader_cpu_, reduced_cpu_, there_, half_step_, read_share_,
-      decode_share_, waited_, cold_, warm_;
+      decode_share_, busy_, waited_, cold_, warm_;
 };
 
 }  // namespace

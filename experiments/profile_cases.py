@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Forty specs whose bottleneck is known, since it was made: does `millrace profile` name it?
 
-    experiments/profile_cases.py [--only TEXT] [--seconds S] [--out FILE.md] [--program PATH]
+    experiments/profile_cases.py [--only TEXT | --part I/N] [--seconds S] [--out FILE.md] [--records FILE.jsonl] [--program PATH]
     experiments/profile_cases.py --workers [--seconds S]      what-if for one worker more, against running it
 
 Slowed loaders wait busily in their last stage, slowed trainers sleep (or are real models), slow disks sleep in each read, slow
@@ -124,31 +124,41 @@ def rate(value):
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
+def judged(name, expected, p):
+    right = p["verdict"] == expected
+    print(f"{'right' if right else 'WRONG':5}  {p['confidence']:6}  {p['verdict']:20} {name}", file=sys.stderr, flush=True)
+    legs = p["legs"]
+    return right, (name, expected, p["verdict"], "right" if right else "**wrong**", p["confidence"], rate(legs["L"]), rate(legs["C"]), rate(legs["A"]),
+                   rate(p["predicted"]), rate(p["measured"]), f"{100 * p['overlap_efficiency']:.0f}")
+
+
+def report(cases, out):
+    rows = [judged(*case) for case in cases]
+    wrong = sum(not right for right, _ in rows)
+    badly = sum(not right and row[4] == "high" for right, row in rows)
+    text = table([row for _, row in rows], ["case", "made to be", "verdict", "", "confidence", "L", "C", "A", "predicted", "E", "E %"])
+    text += f"\n\n{len(rows) - wrong} of {len(rows)} right, {badly} wrong with high confidence.\n"
+    print(text)
+    if out:
+        pathlib.Path(out).write_text(text)
+    return 0 if wrong <= 1 and badly == 0 else 1
+
+
 def run_cases(args):
-    rows, wrong, badly = [], 0, 0
-    for name, spec, sets, expected, busy in CASES:
-        if args.only and args.only not in name:
+    cases = []
+    part, parts = (int(n) for n in args.part.split("/"))
+    for index, (name, spec, sets, expected, busy) in enumerate(CASES):
+        if index * parts // len(CASES) != part - 1 or (args.only and args.only not in name):
             continue
         with BusyCore(busy):
             if busy:
                 time.sleep(0.2)
             p = profile(args.program, spec, sets, args.seconds)
-        right = p["verdict"] == expected
-        wrong += not right
-        badly += not right and p["confidence"] == "high"
-        legs = p["legs"]
-        rows.append((name, expected, p["verdict"], "right" if right else "**wrong**", p["confidence"], rate(legs["L"]), rate(legs["C"]), rate(legs["A"]),
-                     rate(p["predicted"]), rate(p["measured"]), f"{100 * p['overlap_efficiency']:.0f}"))
-        print(f"{'right' if right else 'WRONG':5}  {p['confidence']:6}  {p['verdict']:20} {name}", file=sys.stderr, flush=True)
+        cases.append((name, expected, p))
         if args.records:
             with open(args.records, "a") as out:
                 out.write(json.dumps({"case": name, "expected": expected, "busy_core": busy, "set": sets, "profile": p}) + "\n")
-    text = table(rows, ["case", "made to be", "verdict", "", "confidence", "L", "C", "A", "predicted", "E", "E %"])
-    text += f"\n\n{len(rows) - wrong} of {len(rows)} right, {badly} wrong with high confidence.\n"
-    print(text)
-    if args.out:
-        pathlib.Path(args.out).write_text(text)
-    return 0 if wrong <= 1 and badly == 0 else 1
+    return report(cases, args.out)
 
 
 WORKER_CASES = [
@@ -183,12 +193,17 @@ def run_workers(args):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", help="cases whose name has this in it")
+    parser.add_argument("--part", default="1/1", metavar="I/N", help="the Ith of N parts of the cases")
+    parser.add_argument("--from-records", metavar="FILE", help="the table again, of profiles that --records kept; nothing is run")
     parser.add_argument("--seconds", type=float, default=6, help="of each profile")
     parser.add_argument("--out", help="the table, as Markdown")
     parser.add_argument("--records", help="every profile, a line each (appended)")
     parser.add_argument("--program", default=str(ROOT / "build/release/millrace"))
     parser.add_argument("--workers", action="store_true", help="check the what-if for one worker more by running it")
     args = parser.parse_args()
+    if args.from_records:
+        records = [json.loads(line) for line in open(args.from_records)]
+        return report([(r["case"], r["expected"], r["profile"]) for r in records], args.out)
     return run_workers(args) if args.workers else run_cases(args)
 
 

@@ -216,6 +216,9 @@ std::string verdict_sentence(const Profile& p) {
     case Bound::compute: return trains + ", " + loads + waits;
     case Bound::communication: return trains + ", " + us(1 / rates.compute) + " us of it without the other ranks: the rest is all-reduce";
     case Bound::cpu_shared:
+      if (rates.shared() >= kShared * std::min({rates.loader, rates.transfer, rates.reduced}))
+        return loads + ", " + trains + "; together they keep " + significant(r.cores_busy.median, 3) + " of " + significant(rates.cores, 3) +
+               " cores busy and an image takes " + us(1 / r.everything.median) + " us: they stand in each other's way";
       return "together they need " + us(rates.loader_cpu + rates.reduced_cpu) + " us of CPU an image, and " + significant(rates.cores, 3) + " cores have " +
              us(1 / rates.shared()) + " us for it: either alone would be faster";
     case Bound::balanced: break;
@@ -272,6 +275,7 @@ Json to_json(const Profile& p) {
   out["half_step_seconds"] = to_json(r.half_step);
   out["read_share"] = to_json(r.read_share);
   out["decode_share"] = to_json(r.decode_share);
+  out["cores_busy"] = to_json(r.cores_busy);
   out["wait_share"] = to_json(r.waited);
   out["cold"] = to_json(r.cold);
   out["warm"] = to_json(r.warm);

@@ -16,9 +16,10 @@ constexpr double kFarBehind = 0.85;        // Of the best: after some rounds no 
 constexpr std::size_t kRoundsBeforeDrop = 2;
 constexpr double kForWorkers = 0.7;        // Of the time; the rest is for depths.
 
-/// What the trainer needs of workers a rank, if each does as much as the one that was measured.
+/// What the trainer needs of workers, if each does as much as the one that was measured; no more than the cores can run.
 int needed(const Rates& one) {
-  const double workers = std::ceil(one.reduced / one.loader);
+  const double most = one.loader_cpu > 0 ? one.cores / one.loader_cpu : one.reduced;
+  const double workers = std::ceil(std::min(one.reduced, most) / one.loader);
   return static_cast<int>(std::clamp(workers, 1.0, double(kMostWorkers)));
 }
 

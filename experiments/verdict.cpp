@@ -49,6 +49,8 @@ Rates rates_of(const LegReadings& m) {
           .reduced_cpu = m.reduced_cpu.median,
           .cores = m.cores_there ? m.cores_there.median : m.cores,
           .read_share = m.read_share.median,
+          .everything = m.everything.median,
+          .cores_busy = m.cores_busy.median,
           .workers = m.workers};
 }
 
@@ -67,11 +69,15 @@ const char* name_of(Confidence confidence) {
   return names[static_cast<int>(confidence)];
 }
 
+bool crowded(const Rates& r) {
+  return r.workers > 0 && r.everything > 0 && r.cores_busy > kFull * r.cores && r.everything < kCrowded * std::min({r.loader, r.transfer, r.reduced});
+}
+
 Bound bound_of(const Rates& r) {
   std::array<double, 3> apart{r.loader, r.transfer, r.reduced};
   std::ranges::sort(apart);
   // In one thread nothing is shared: they take turns.
-  if (r.workers > 0 && r.shared() < kShared * apart[0]) return Bound::cpu_shared;
+  if ((r.workers > 0 && r.shared() < kShared * apart[0]) || crowded(r)) return Bound::cpu_shared;
   if (apart[1] < (1 + kBalance) * apart[0]) return Bound::balanced;
   if (r.loader == apart[0]) return r.read_share > kStorageShare ? Bound::storage : Bound::loader;
   if (r.transfer == apart[0]) return Bound::transfer;
@@ -101,6 +107,8 @@ std::vector<Range> ranges_of(const LegReadings& m, const Rates& middle) {
     add(&Rates::loader_cpu, m.loader_cpu);
     add(&Rates::reduced_cpu, m.reduced_cpu);
     add(&Rates::cores, m.cores_there);
+    if (m.cores_busy) add(&Rates::everything, m.everything);
+    add(&Rates::cores_busy, m.cores_busy);
   }
   add(&Rates::read_share, m.read_share);
   return out;
@@ -151,7 +159,7 @@ Verdict judge(const LegReadings& m) {
   const double expected_wait = std::max(0.0, 1 - m.everything.median / m.replayed.median);
   if (m.waited && m.replayed && std::abs(m.waited.median - expected_wait) > kWaitAgrees)
     lower("the trainer waited " + percent(m.waited.median) + " of the time, by the legs it should be " + percent(expected_wait));
-  if (m.everything.count < 4 && level == 2) lower("only " + std::to_string(m.everything.count) + " rounds were measured");
+  if (m.everything.count < 4 && level == 2) lower(m.everything.count == 1 ? "only one round was measured" : "only " + std::to_string(m.everything.count) + " rounds were measured");
   out.confidence = static_cast<Confidence>(level);
   return out;
 }
@@ -197,7 +205,7 @@ std::vector<WhatIf> what_if(const LegReadings& m) {
   if (m.workers == 1) add("no worker (0)", scale * predict(with_workers(now, 0)), "the trainer's thread loads");
   add("an infinitely fast loader", m.replayed.median, "measured: leg X");
 
-  if (m.decode_share && m.decode_share.median > 0) {
+  if (m.decode_share && m.decode_share.median > 0.01) {
     Rates half = now;
     half.loader /= 1 - m.decode_share.median / 2;
     half.loader_cpu *= 1 - m.decode_share.median / 2;

@@ -31,6 +31,7 @@ struct LegReadings {
   Reading half_step;                      ///< Seconds of a step of half the batch, compute alone.
   Reading read_share;                     ///< Of the workers' busy time in L: waiting for storage, and copying from it.
   Reading decode_share;                   ///< The same of decoding, without reading.
+  Reading cores_busy;                     ///< Cores that E kept busy.
   Reading waited;                         ///< Share of E's wall that the slowest rank waited for a batch.
   Reading cold, warm;                     ///< L's rate over the same batches, out of the page cache and in it; absent: see no_cold.
   std::string no_cold;                    ///< Why fetching was not measured.
@@ -42,6 +43,7 @@ struct Rates {
   double loader = 0, transfer = 0, compute = 0, reduced = 0;
   double loader_cpu = 0, reduced_cpu = 0, cores = 0;
   double read_share = 0;
+  double everything = 0, cores_busy = 0;  ///< E, and what it kept busy; 0: not measured.
   int workers = 1;
   /// Images a second that the cores allow where loader and trainer share them.
   double shared() const { return cores / (loader_cpu + reduced_cpu); }
@@ -56,9 +58,12 @@ const char* name_of(Bound bound);  ///< "loader-bound" ... "cpu-shared", "balanc
 
 /// What limits the pipeline: the lowest of its rates, told apart further where the loader waits for storage or the trainer for other
 /// ranks. `balanced`: making the lowest rate faster buys less than kBalance. `cpu_shared`: the cores allow less than kShared of what loader and
-/// trainer do apart.
-inline constexpr double kBalance = 0.08, kShared = 0.92, kStorageShare = 0.5, kExposedReduce = 1.0 / 3;
+/// trainer do apart, or together they reach less than kCrowded of it with kFull of the cores busy (threads that wait for one another make more of
+/// each other's work than adds up).
+inline constexpr double kBalance = 0.08, kShared = 0.92, kCrowded = 0.85, kFull = 0.9, kStorageShare = 0.5, kExposedReduce = 1.0 / 3;
 Bound bound_of(const Rates& rates);
+/// Whether that is seen in E alone: the cores are full and do less than they should.
+bool crowded(const Rates& rates);
 
 enum class Confidence : std::uint8_t { low, medium, high };
 const char* name_of(Confidence confidence);

@@ -31,10 +31,25 @@ TEST(WorthTrying, HoldsWhatTheTrainerNeedsAndWhatTheCoresHold) {
 }
 
 TEST(WorthTrying, StaysShortOnLargeHostsAndForHungryTrainers) {
-  const std::vector<int> list = worth_trying(one_worker(30'000), 128, 1);
+  Rates large = one_worker(30'000);
+  large.cores = 128;
+  const std::vector<int> list = worth_trying(large, 128, 1);
   EXPECT_LE(list.size(), 9u);
   EXPECT_TRUE(std::ranges::find(list, 60) != list.end());  // 30,000 / 500.
-  EXPECT_LE(worth_trying(one_worker(1e12), 1, 4).back(), 257);
+}
+
+TEST(WorthTrying, GoesNoFurtherThanTheCoresForATrainerOfNoTime) {
+  Rates idle = one_worker(1e12, 0);
+  idle.cores = 2;
+  EXPECT_EQ(worth_trying(idle, 2, 1), (std::vector<int>{0, 1, 2, 3}));
+}
+
+TEST(WorthTrying, GoesBeyondTheCoresForReadersThatWait) {
+  Rates waiting = one_worker();
+  waiting.loader = 50;
+  waiting.loader_cpu = 1e-4;
+  const std::vector<int> list = worth_trying(waiting, 2, 1);
+  EXPECT_TRUE(std::ranges::find(list, 28) != list.end());  // 1,400 / 50.
 }
 
 TEST(WorkersByRates, CoverTheTrainerAndNoMore) {

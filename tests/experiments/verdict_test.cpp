@@ -160,6 +160,17 @@ TEST(Judge, AnotherProcessOnACoreMakesThemShare) {
   EXPECT_EQ(judge(m).bound, Bound::cpu_shared);
 }
 
+TEST(Judge, FullCoresThatReachTooLittleAreCpuShared) {
+  LegReadings m = legs();
+  m.everything = reading(330);
+  m.waited = {0.05, 0.05, 0.05, 9};
+  m.cores_busy = {1.99, 1.98, 2, 9};
+  EXPECT_EQ(judge(m).bound, Bound::cpu_shared);
+  EXPECT_NE(judge(m).confidence, Confidence::high);  // The prediction did not see it coming.
+  m.cores_busy = {1.2, 1.19, 1.21, 9};
+  EXPECT_EQ(judge(m).bound, Bound::compute);
+}
+
 TEST(Judge, EqualRatesAreBalanced) {
   LegReadings m = slower_loader(505, 490, 0.02);
   EXPECT_EQ(judge(m).bound, Bound::balanced);
