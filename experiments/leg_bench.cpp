@@ -1,6 +1,7 @@
 #include "experiments/leg_bench.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <numeric>
 #include <thread>
@@ -13,7 +14,7 @@ namespace {
 
 constexpr double kResidentBytes = 256 << 20;
 constexpr int kMostResident = 32, kLeastResident = 4, kLoadingWorkers = 8;
-constexpr double kSpinSeconds = 0.04, kHandOverSeconds = 0.03;
+constexpr double kSpreadSeconds = 0.02, kSpinSeconds = 0.04, kHandOverSeconds = 0.03;
 
 bool wants_page_locked(const Spec& spec, const train::Api& api) {
   const std::string& device = spec.train.options.device;
@@ -52,16 +53,21 @@ void KeptMemory::release(void* memory, std::size_t bytes) noexcept {
 }
 
 double cores_there(const Host& host) {
-  const double cpu = process_cpu_seconds();
-  const auto began = SteadyClock::now();
+  std::atomic<bool> done{false};
   std::vector<std::thread> threads;
   for (int i = 0; i < host.cores; ++i)
-    threads.emplace_back([began] {
-      while (seconds_between(began, SteadyClock::now()) < kSpinSeconds) {
+    threads.emplace_back([&done] {
+      while (!done.load(std::memory_order_relaxed)) {
       }
     });
-  for (std::thread& thread : threads) thread.join();
+  // The kernel may start them all on one core, and takes a while to spread them.
+  std::this_thread::sleep_for(std::chrono::duration<double>(kSpreadSeconds));
+  const double cpu = process_cpu_seconds();
+  const auto began = SteadyClock::now();
+  std::this_thread::sleep_for(std::chrono::duration<double>(kSpinSeconds));
   const double cores = (process_cpu_seconds() - cpu) / seconds_between(began, SteadyClock::now());
+  done = true;
+  for (std::thread& thread : threads) thread.join();
   return std::min({cores, double(host.cores), host.cgroup_cores > 0 ? host.cgroup_cores : double(host.cores)});
 }
 

@@ -25,7 +25,7 @@ class KeptMemory final : public SlotMemory {
   std::multimap<std::size_t, void*> free_;
 };
 
-/// CPU seconds that this process gets of a second when it asks for every core: what other processes leave to it. Takes 40 ms.
+/// CPU seconds that this process gets of a second when it asks for every core: what other processes leave to it. Takes 60 ms.
 double cores_there(const Host& host);
 
 /// What was measured in one stretch of time, of all ranks.

@@ -34,6 +34,8 @@ std::vector<Leg> legs_of(const LegReadings& r) {
 std::string us(double seconds) { return significant(1e6 * seconds, 3); }
 std::string percent(double share, int decimals = 1) { return fixed(100 * share, decimals) + " %"; }
 std::string signed_percent(double share) { return (share >= 0 ? "+" : "") + fixed(100 * share, 1); }
+/// Of what grows beyond measure (a trainer of no time), how many times.
+std::string gain_text(double gain) { return gain < 10 ? signed_percent(gain) : significant(gain + 1, 3) + " times"; }
 
 /// Time an image, to scale; the longest leg is kBar wide.
 constexpr double kBar = 24;
@@ -81,13 +83,13 @@ std::string summary(const Profile& p) {
                                    significant(r.warm.median));
   else
     out += line("fetch stall", "not measured: " + r.no_cold);
-  out += line("floor", "resident batches (X) take " + us(1 / r.replayed.median) + " us an image: " + signed_percent(s.gap) + " % is the gap to it");
+  out += line("floor", "resident batches (X) take " + us(1 / r.replayed.median) + " us an image: " + gain_text(s.gap) + (s.gap < 10 ? " %" : " that") + " is the gap to it");
   return out;
 }
 
 Table change_table(const Profile& p) {
   Table table({"what if", "images/s", "gain %", "rests on"});
-  for (const WhatIf& w : p.changes) table.add({w.change, significant(w.rate), signed_percent(w.gain), w.note});
+  for (const WhatIf& w : p.changes) table.add({w.change, significant(w.rate), gain_text(w.gain), w.note});
   return table;
 }
 
