@@ -69,15 +69,17 @@ const char* name_of(Confidence confidence) {
   return names[static_cast<int>(confidence)];
 }
 
+bool Rates::both_compute() const { return std::min(loader_cpu, reduced_cpu) >= kPart * (loader_cpu + reduced_cpu); }
+
 bool crowded(const Rates& r) {
-  return r.workers > 0 && r.everything > 0 && r.cores_busy > kFull * r.cores && r.everything < kCrowded * std::min({r.loader, r.transfer, r.reduced});
+  return r.workers > 0 && r.both_compute() && r.everything > 0 && r.cores_busy > kFull * r.cores && r.everything < kCrowded * std::min({r.loader, r.transfer, r.reduced});
 }
 
 Bound bound_of(const Rates& r) {
   std::array<double, 3> apart{r.loader, r.transfer, r.reduced};
   std::ranges::sort(apart);
   // In one thread nothing is shared: they take turns.
-  if ((r.workers > 0 && r.shared() < kShared * apart[0]) || crowded(r)) return Bound::cpu_shared;
+  if ((r.workers > 0 && r.both_compute() && r.shared() < kShared * apart[0]) || crowded(r)) return Bound::cpu_shared;
   if (apart[1] < (1 + kBalance) * apart[0]) return Bound::balanced;
   if (r.loader == apart[0]) return r.read_share > kStorageShare ? Bound::storage : Bound::loader;
   if (r.transfer == apart[0]) return Bound::transfer;

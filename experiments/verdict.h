@@ -47,6 +47,7 @@ struct Rates {
   int workers = 1;
   /// Images a second that the cores allow where loader and trainer share them.
   double shared() const { return cores / (loader_cpu + reduced_cpu); }
+  bool both_compute() const;  ///< Whether loader and trainer each need a part of the cores that counts.
 };
 Rates rates_of(const LegReadings& legs);
 
@@ -59,8 +60,8 @@ const char* name_of(Bound bound);  ///< "loader-bound" ... "cpu-shared", "balanc
 /// What limits the pipeline: the lowest of its rates, told apart further where the loader waits for storage or the trainer for other
 /// ranks. `balanced`: making the lowest rate faster buys less than kBalance. `cpu_shared`: the cores allow less than kShared of what loader and
 /// trainer do apart, or together they reach less than kCrowded of it with kFull of the cores busy (threads that wait for one another make more of
-/// each other's work than adds up).
-inline constexpr double kBalance = 0.08, kShared = 0.92, kCrowded = 0.85, kFull = 0.9, kStorageShare = 0.5, kExposedReduce = 1.0 / 3;
+/// each other's work than adds up); it takes two to share: each needs kPart of the CPU time at least.
+inline constexpr double kBalance = 0.08, kShared = 0.92, kCrowded = 0.85, kFull = 0.9, kPart = 0.08, kStorageShare = 0.5, kExposedReduce = 1.0 / 3;
 Bound bound_of(const Rates& rates);
 /// Whether that is seen in E alone: the cores are full and do less than they should.
 bool crowded(const Rates& rates);

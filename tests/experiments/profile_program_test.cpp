@@ -18,7 +18,7 @@ class ProfileProgram : public Program {
   }
   Json profiled(std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), "profile");
-    arguments.insert(arguments.end(), {"--json", "--seconds", "1.2"});
+    arguments.insert(arguments.end(), {"--json", "--seconds", "0.8"});
     EXPECT_EQ(run(arguments), 0) << text("stderr");
     return last_line();
   }
@@ -63,7 +63,7 @@ TEST_F(ProfileProgram, NamesASlowDiskAndTheFilesThatWereSlow) {
 
 TEST_F(ProfileProgram, WritesAPage) {
   const std::string file = sleeping(100, 1000);
-  EXPECT_EQ(run({"profile", file, "--seconds", "1", "--out", out()}), 0) << text("stderr");
+  EXPECT_EQ(run({"profile", file, "--seconds", "0.8", "--out", out()}), 0) << text("stderr");
   EXPECT_TRUE(std::filesystem::exists(out() + "/profile.md"));
   EXPECT_TRUE(std::filesystem::exists(out() + "/profile.json"));
 }
@@ -74,7 +74,7 @@ TEST_F(ProfileProgram, RefusesASlowDiskForASetInMemory) {
 }
 
 TEST_F(ProfileProgram, TuneAdvisesANumberOfWorkersAndADepth) {
-  EXPECT_EQ(run({"tune", sleeping(0, 5000), "--json", "--seconds", "2"}), 0) << text("stderr");
+  EXPECT_EQ(run({"tune", sleeping(0, 5000), "--json", "--seconds", "1.5"}), 0) << text("stderr");
   const Json t = last_line();
   EXPECT_GE(t["workers"].get<int>(), 0);
   EXPECT_GE(t["prefetch"].get<int>(), 1);

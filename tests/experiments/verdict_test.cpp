@@ -160,6 +160,14 @@ TEST(Judge, AnotherProcessOnACoreMakesThemShare) {
   EXPECT_EQ(judge(m).bound, Bound::cpu_shared);
 }
 
+TEST(Judge, ALoaderThatHasTheCoresToItselfDoesNotShareThem) {
+  LegReadings m = slower_loader(300, 280, 0.4);
+  m.loader_cpu = reading(3.3e-3);
+  m.reduced_cpu = reading(1e-5);
+  m.cores_there = {0.8, 0.75, 0.85, 9};  // Other processes have the rest.
+  EXPECT_EQ(judge(m).bound, Bound::loader);
+}
+
 TEST(Judge, FullCoresThatReachTooLittleAreCpuShared) {
   LegReadings m = legs();
   m.everything = reading(330);
