@@ -84,6 +84,14 @@ CASES = [
 ]
 
 
+ABOUT = """# Forty constructed cases
+
+Slowed loaders wait busily, slowed trainers sleep or are LeNet, slow disks and links wait; "busy core": another process spins beside it. 5 s a profile, so slow cases have one round, and
+say so. Rates are images/s; E % is E of the predicted. `experiments/profile_cases.py`, profiles in `cases.jsonl`.
+
+"""
+
+
 def spin():
     while True:
         pass
@@ -140,7 +148,7 @@ def report(cases, out):
     text += f"\n\n{len(rows) - wrong} of {len(rows)} right, {badly} wrong with high confidence.\n"
     print(text)
     if out:
-        pathlib.Path(out).write_text(text)
+        pathlib.Path(out).write_text(ABOUT + text)
     return 0 if wrong <= 1 and badly == 0 else 1
 
 
