@@ -46,7 +46,7 @@ TEST(Spec, AnUnknownParameterOfAnOperationIsRefused) {
 }
 
 TEST(Spec, WorkersMayBeAuto) {
-  const Spec spec = parse("[loader]\nworkers = \"auto\"\n");
+  const Spec spec = read("[loader]\nworkers = \"auto\"\n");
   EXPECT_EQ(spec.loader.workers, kAutoWorkers);
   EXPECT_EQ(to_json(spec)["loader"]["workers"], "auto");
 }
