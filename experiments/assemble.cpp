@@ -12,6 +12,7 @@
 #include "datasets/digits.h"
 #include "datasets/folder.h"
 #include "datasets/idx.h"
+#include "datasets/slow_source.h"
 #include "datasets/subset.h"
 #include "pipeline/error.h"
 
@@ -99,6 +100,11 @@ std::unique_ptr<Source> open_source(const DataSpec& data, Split split, const War
     throw Error(ErrorKind::data, data.name + ": no folder " + path,
                 std::string(set.remedy) + ", or set MILLRACE_DATA or data.path; data.name = \"digits\" needs no files");
   auto source = set.open(data, path, split, warn);
+  if (const auto& extra = data.extra_us_per_read; !extra.empty()) {
+    if (!(source->info().raw_size == Size{}))
+      throw Error(ErrorKind::usage, "data.extra_us_per_read: " + data.name + " lies in memory and is not read again", "it is for sets of files: folder");
+    source = open_slow(std::move(source), {.usual_us = extra[0], .rare_us = extra.back()});
+  }
   return data.subset && data.name != "digits" ? take_subset(std::move(source), data) : std::move(source);
 }
 
@@ -109,13 +115,14 @@ const Source& SourceShelf::get(const std::string& key, const DataSpec& data, Spl
 }
 
 const Source& SourceShelf::train(const DataSpec& data) {
-  const std::string key = Json{data.name, data.path, data.split, data.subset, data.subset_seed, int(data.labels)}.dump();
+  const std::string key = Json{data.name, data.path, data.split, data.subset, data.subset_seed, int(data.labels), data.extra_us_per_read}.dump();
   return get(key, data, data.split == "train" ? Split::train : Split::test);
 }
 
 const Source* SourceShelf::test(const DataSpec& data) {
   DataSpec whole = data;
   whole.subset = 0;
+  whole.extra_us_per_read.clear();
   if (data.name == "folder") whole.path = data.test_path;
   if (data.name == "folder" && whole.path.empty()) return nullptr;
   return &get(Json{data.name, whole.path, "test", 0, 0, int(data.labels)}.dump(), whole, Split::test);
@@ -170,6 +177,7 @@ LoaderOptions loader_options(const Spec& spec, const RankShape& ranks) {
   options.world_size = ranks.size;
   options.first_rank = ranks.first;
   options.local_ranks = ranks.local;
+  if (l.workers == kAutoWorkers) throw Error(ErrorKind::internal, "loader.workers = \"auto\" was not settled");
   options.workers = l.workers;
   options.prefetch = l.prefetch;
   options.batch = global_batch(spec.data, ranks);

@@ -10,6 +10,7 @@
 #include "experiments/loader_stats.h"
 #include "experiments/memory.h"
 #include "experiments/resident.h"
+#include "experiments/tune.h"
 #include "pipeline/digest.h"
 #include "pipeline/error.h"
 #include "pipeline/graph_cost.h"
@@ -22,14 +23,6 @@ constexpr double kWarmUpSeconds = 1.2;
 constexpr std::uint64_t kWarmUpBatches = 6;
 constexpr std::size_t kResidentBatches = 32;
 constexpr double kGraphSeconds = 0.2;
-
-/// A consumer that touches what a trainer would: one element of every 4 KiB page.
-std::uint64_t read_pages(const Batch& batch) {
-  std::uint64_t sum = 0;
-  const auto bytes = batch.image_bytes();
-  for (std::size_t i = 0; i < bytes.size(); i += 4096) sum += *const_cast<const volatile std::uint8_t*>(&bytes[i]);
-  return sum;
-}
 
 /// Clocks and counts at one moment.
 struct Mark {
@@ -169,8 +162,9 @@ void print(const LoaderBench& b, const Spec& spec, const ResidentCurve& resident
 }  // namespace
 
 int bench_loader_command(const SpecArguments& arguments, const Context& context) {
-  const Spec spec = read_spec(arguments, context);
+  Spec spec = read_spec(arguments, context);
   SourceShelf sources([&](const std::string& text) { context.out.warning(text); });
+  settle_workers(spec, sources, context);
   const Source& source = sources.train(spec.data);
   check_batch(spec, source);
   const auto recipe = make_recipe(spec, source.info(), false);
@@ -249,8 +243,9 @@ void print(const StepBench& b, const Spec& spec, const RankShape& shape) {
 }  // namespace
 
 int bench_step_command(const SpecArguments& arguments, const Context& context) {
-  const Spec spec = read_spec(arguments, context);
+  Spec spec = read_spec(arguments, context);
   SourceShelf sources([&](const std::string& text) { context.out.warning(text); });
+  settle_workers(spec, sources, context);
   const Source& source = sources.train(spec.data);
   const train::Api& api = train::load();
   const Ranks ranks = local_ranks(spec, api);

@@ -151,6 +151,19 @@ int run_cli(int argc, char** argv, Signals& signals) {
   bench_options(*compare, a);
   compare->add_option("--repeats", a.repeats, "runs of each (3)")->type_name("N")->check(CLI::Range(1, 1000));
   compare->add_option("--out", a.out, "folder of compare.md and compare.jsonl (default: none)")->type_name("DIR");
+  auto* profile = app.add_subcommand("profile", "where a second goes and what would buy it back: six legs, a verdict, what-ifs");
+  spec_options(*profile, a);
+  ranks_option(*profile, a);
+  double profile_seconds = 40;
+  profile->add_option("--seconds", profile_seconds, "for all of it (40); less where the intervals are narrow earlier")->type_name("S")->check(duration());
+  profile->add_flag("--json", a.json, "the last line of stdout is one JSON object");
+  profile->add_option("--out", a.out, "folder for profile.md, profile.json and its picture (default: none)")->type_name("DIR");
+  auto* tune = app.add_subcommand("tune", "how many workers and how deep a queue, for this machine, data and model");
+  spec_options(*tune, a);
+  ranks_option(*tune, a);
+  double tune_seconds = 45;
+  tune->add_option("--seconds", tune_seconds, "for all of it (45)")->type_name("S")->check(duration());
+  tune->add_flag("--json", a.json, "the last line of stdout is one JSON object");
   auto* report = app.add_subcommand("report", "tables and plots of a folder, made again from its results.jsonl");
   report->add_option("folder", folder, "folder with results.jsonl")->type_name("DIR");
   report->add_option("--published", published, "published figures (TOML): what they say by themselves, and beside DIR where it is given")
@@ -191,6 +204,14 @@ int run_cli(int argc, char** argv, Signals& signals) {
   if (*bench_loader) return bench_loader_command(a, context);
   if (*bench_step) return bench_step_command(a, context);
   if (*compare) return compare_command(a, context);
+  if (*profile) {
+    a.seconds = profile_seconds;
+    return profile_command(a, context);
+  }
+  if (*tune) {
+    a.seconds = tune_seconds;
+    return tune_command(a, context);
+  }
   if (*report) return report_command(folder, published, a.out, context);
   if (*list) return data_list_command(context);
   return *check ? data_check_command(names, context) : exit_code(ErrorKind::internal);

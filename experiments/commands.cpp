@@ -7,6 +7,7 @@
 #include "experiments/resume.h"
 #include "experiments/scalars.h"
 #include "experiments/slow_ranks.h"
+#include "experiments/tune.h"
 #include "pipeline/error.h"
 #include "train/load.h"
 
@@ -139,11 +140,13 @@ void follow_first(const Ranks& ranks, const std::string& folder, std::optional<R
 }  // namespace
 
 int train_command(const SpecArguments& arguments, const Context& context) {
-  const Spec spec = read_spec(arguments, context);
+  Spec spec = read_spec(arguments, context);
   SourceShelf sources([&](const std::string& text) { context.out.warning(text); });
   open_sources(spec, sources);
+  if (!context.launched) settle_workers(spec, sources, context);
   if (context.stop.stop_requested()) return 0;  // Nothing is begun yet.
   const Ranks ranks = context.launched ? joined_ranks(*context.launched, spec, sources.train(spec.data), context.host) : local_ranks(spec, train::load());
+  if (context.launched) settle_workers(spec, sources, context, &ranks);
   const std::string folder = out_folder(arguments);
   const Source& source = sources.train(spec.data);
   std::optional<TrainOutput> output;

@@ -31,6 +31,8 @@ int view_command(const SpecArguments& arguments, const Context& context);
 int bench_loader_command(const SpecArguments& arguments, const Context& context);
 int bench_step_command(const SpecArguments& arguments, const Context& context);
 int compare_command(const SpecArguments& arguments, const Context& context);
+int profile_command(const SpecArguments& arguments, const Context& context);
+int tune_command(const SpecArguments& arguments, const Context& context);
 /// `published` empty: what the study's record holds. `folder` empty: the published table by itself, as Markdown on stdout, or with
 /// its pictures in `out`.
 int report_command(const std::string& folder, const std::string& published, const std::string& out, const Context& context);

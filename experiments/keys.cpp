@@ -81,6 +81,17 @@ void KeyReader::integer(const char* name, std::int64_t& value, std::int64_t low,
   value = v;
 }
 
+void KeyReader::integer_or(const char* name, std::int64_t& value, std::int64_t low, std::int64_t high, const char* word, std::int64_t meaning) {
+  const Entry* e = take(name);
+  if (!e) return;
+  const std::string expected = "an integer, " + range_text(low, high) + ", or \"" + word + "\"";
+  const bool said = e->value.is_string() && e->value.get<std::string>() == word;
+  if (!said && !e->value.is_number_integer()) mistyped(*e, expected);
+  const auto v = said ? meaning : e->value.get<std::int64_t>();
+  if (!said && (v < low || v > high)) mistyped(*e, expected);
+  value = v;
+}
+
 void KeyReader::number(const char* name, double& value, double low, double high) {
   const Entry* e = take(name);
   if (!e) return;

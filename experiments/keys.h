@@ -23,6 +23,8 @@ class Keys {
   virtual bool has(const char* name) const = 0;
   virtual void boolean(const char* name, bool& value) = 0;
   virtual void integer(const char* name, std::int64_t& value, std::int64_t low, std::int64_t high) = 0;
+  /// The same, or a word in its place.
+  virtual void integer_or(const char* name, std::int64_t& value, std::int64_t low, std::int64_t high, const char* word, std::int64_t meaning) = 0;
   virtual void number(const char* name, double& value, double low, double high) = 0;
   /// `allowed` empty: any text.
   virtual void text(const char* name, std::string& value, const std::vector<std::string>& allowed) = 0;
@@ -37,6 +39,12 @@ class Keys {
   void whole(const char* name, T& value, std::int64_t low, std::int64_t high) {
     auto v = static_cast<std::int64_t>(value);
     integer(name, v, low, high);
+    value = static_cast<T>(v);
+  }
+  template <class T>
+  void whole_or(const char* name, T& value, std::int64_t low, std::int64_t high, const char* word, T meaning) {
+    auto v = static_cast<std::int64_t>(value);
+    integer_or(name, v, low, high, word, static_cast<std::int64_t>(meaning));
     value = static_cast<T>(v);
   }
   template <class E>
@@ -60,6 +68,7 @@ class KeyReader final : public Keys {
   bool has(const char* name) const override { return section_.find(name) != nullptr; }
   void boolean(const char* name, bool& value) override;
   void integer(const char* name, std::int64_t& value, std::int64_t low, std::int64_t high) override;
+  void integer_or(const char* name, std::int64_t& value, std::int64_t low, std::int64_t high, const char* word, std::int64_t meaning) override;
   void number(const char* name, double& value, double low, double high) override;
   void text(const char* name, std::string& value, const std::vector<std::string>& allowed) override;
   void bytes(const char* name, std::uint64_t& value) override;
@@ -83,6 +92,12 @@ class KeyWriter final : public Keys {
   bool has(const char*) const override { return true; }
   void boolean(const char* name, bool& value) override { out[name] = value; }
   void integer(const char* name, std::int64_t& value, std::int64_t, std::int64_t) override { out[name] = value; }
+  void integer_or(const char* name, std::int64_t& value, std::int64_t, std::int64_t, const char* word, std::int64_t meaning) override {
+    if (value == meaning)
+      out[name] = word;
+    else
+      out[name] = value;
+  }
   void number(const char* name, double& value, double, double) override { out[name] = value; }
   void text(const char* name, std::string& value, const std::vector<std::string>&) override { out[name] = value; }
   void bytes(const char* name, std::uint64_t& value) override { out[name] = value ? Json(value) : Json("auto"); }

@@ -1,7 +1,5 @@
 #include "experiments/loader_stats.h"
 
-#include <cmath>
-
 #include <nlohmann/json.hpp>
 
 #include "experiments/terminal.h"
@@ -36,11 +34,49 @@ LoaderReport difference(const LoaderReport& after, const LoaderReport& before) {
   return out;
 }
 
+void add_window(LoaderReport& sum, const LoaderReport& window) {
+  if (sum.stages.empty()) {
+    sum = window;
+    return;
+  }
+  for (std::size_t i = 0; i < sum.stages.size(); ++i) {
+    StageStats& s = sum.stages[i].stats;
+    const StageStats& w = window.stages[i].stats;
+    s.messages += w.messages;
+    s.images += w.images;
+    s.busy_seconds += w.busy_seconds;
+    for (std::size_t k = 0; k < s.histogram.size(); ++k) s.histogram[k] += w.histogram[k];
+  }
+  for (std::size_t i = 0; i < sum.queues.size(); ++i) {
+    QueueStats& q = sum.queues[i];
+    const QueueStats& w = window.queues[i];
+    q.empty_seconds += w.empty_seconds;
+    q.full_seconds += w.full_seconds;
+    q.seconds += w.seconds;
+    q.pop_wait_seconds += w.pop_wait_seconds;
+    q.pops += w.pops;
+    q.waits += w.waits;
+    q.max_depth = std::max(q.max_depth, w.max_depth);
+  }
+  sum.batches_delivered += window.batches_delivered;
+  sum.images_delivered += window.images_delivered;
+  sum.bad_samples += window.bad_samples;
+  sum.progressive_jpegs += window.progressive_jpegs;
+  sum.wall_seconds += window.wall_seconds;
+}
+
+std::uint64_t read_pages(const Batch& batch) {
+  std::uint64_t sum = 0;
+  const auto bytes = batch.image_bytes();
+  for (std::size_t i = 0; i < bytes.size(); i += 4096) sum += *const_cast<const volatile std::uint8_t*>(&bytes[i]);
+  return sum;
+}
+
 double quantile_us(const StageStats& stats, double q) {
   std::uint64_t seen = 0;
   for (std::size_t b = 0; b < stats.histogram.size(); ++b) {
     seen += stats.histogram[b];
-    if (stats.messages && double(seen) >= q * double(stats.messages)) return std::ldexp(1e-3, int(b) + 1);
+    if (stats.messages && double(seen) >= q * double(stats.messages)) return 1e-3 * double(StageStats::end_of(int(b)));
   }
   return 0;
 }
@@ -66,7 +102,8 @@ Json to_json(const LoaderReport& report) {
     out["stages"][name_of(stage)] = {
         {"messages", s.messages},         {"images", s.images},
         {"busy_seconds", s.busy_seconds}, {"us_per_image", s.images ? s.busy_seconds / double(s.images) * 1e6 : 0.0},
-        {"p50_us", quantile_us(s, 0.5)},  {"p99_us", quantile_us(s, 0.99)}};
+        {"p50_us", quantile_us(s, 0.5)},  {"p95_us", quantile_us(s, 0.95)},
+        {"p99_us", quantile_us(s, 0.99)}};
   }
   for (const QueueStats& q : report.queues)
     out["queues"].push_back({{"seconds", q.seconds},

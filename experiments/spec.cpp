@@ -42,13 +42,14 @@ void visit(Keys& keys, DataSpec& s) {
   keys.choice<Layout>("layout", s.layout, {{"nchw", Layout::nchw}, {"nhwc", Layout::nhwc}});
   keys.choice<Dtype>("dtype", s.dtype, {{"f32", Dtype::f32}, {"u8", Dtype::u8}});
   keys.choice<Verify>("verify", s.verify, {{"strict", Verify::strict}, {"warn", Verify::warn}, {"off", Verify::off}});
+  keys.numbers("extra_us_per_read", s.extra_us_per_read, {1, 2}, 0, 1e8);
   keys.boolean("exif_orientation", s.exif_orientation);
   keys.choice<augment::PassOrder>("pass_order", s.pass_order,
                                   {{"horizontal-first", augment::PassOrder::horizontal_first}, {"pillow13", augment::PassOrder::pillow13}});
 }
 
 void visit(Keys& keys, LoaderSpec& s) {
-  keys.whole("workers", s.workers, 0, 1000);  // As many as a loader takes.
+  keys.whole_or("workers", s.workers, 0, 1000, "auto", kAutoWorkers);  // As many as a loader takes.
   keys.whole("prefetch", s.prefetch, 1, 1024);
   keys.whole("seed", s.seed, 0, kMaxInt);
   keys.choice<Sampler>("sampler", s.sampler, {{"shuffled", Sampler::shuffled}, {"sequential", Sampler::sequential}});
@@ -118,6 +119,7 @@ void ranks(Keys& keys, TrainSpec& s) {
   keys.choice<train::Norm>("norm", o.norm, {{"bn", train::Norm::bn}, {"syncbn", train::Norm::syncbn}});
   keys.choice<bool>("on_nonfinite", o.stop_at_nonfinite, {{"fail", true}, {"go-on", false}});
   keys.number("peer_timeout", s.peer_timeout, 0.1, 1e5);
+  keys.number("link_mbit", o.link_mbit, 0, 1e9);
 }
 
 void visit(Keys& keys, TrainSpec& s) {
@@ -346,7 +348,7 @@ void warn(const Document& document, const Spec& spec, int cores, bool launched, 
   idle("train", "eps", t.optimizer == "sgd", "with train.optimizer = \"sgd\"");
   for (const char* key : {"optimizer", "lr", "precision"}) idle("train", key, sleeps, "with train.model = \"sleep\"");
   if (mode_of(spec.train) != Mode::ddp && !launched)
-    for (const char* key : {"sync", "bucket_mb", "buffers", "norm", "peer_timeout"})
+    for (const char* key : {"sync", "bucket_mb", "buffers", "norm", "peer_timeout", "link_mbit"})
       idle("train", key, true, "with one rank: nothing is exchanged");
   if (spec.train.ranks > cores && mode_of(spec.train) != Mode::single)
     out.push_back("train.ranks = " + std::to_string(spec.train.ranks) + " are more than the " + std::to_string(cores) + " cores of this process: they will share");

@@ -36,11 +36,13 @@ struct DataSpec {
   Layout layout = Layout::nchw;
   Dtype dtype = Dtype::f32;
   Verify verify = Verify::warn;
+  std::vector<double> extra_us_per_read;  ///< A slow disk on purpose: what each read takes longer, and one in a thousand in its place.
   bool exif_orientation = false;  ///< Turn JPEG files upright; torchvision's default loader does not.
   augment::PassOrder pass_order = augment::PassOrder::horizontal_first;  ///< Which Pillow's resize.
 };
 
 /// [loader]
+inline constexpr int kAutoWorkers = -1;  ///< loader.workers = "auto": settled before the run (tune.h).
 struct LoaderSpec {
   int workers = 1, prefetch = 2;
   std::uint64_t seed = 0;

@@ -14,6 +14,7 @@
 #include "experiments/report.h"
 #include "experiments/results.h"
 #include "experiments/scalars.h"
+#include "experiments/tune.h"
 #include "pipeline/error.h"
 #include "train/load.h"
 
@@ -113,8 +114,10 @@ std::string run_one(const PlannedRun& planned, const std::string& folder, Record
     if (scalars) scalars->epoch(epoch);
   };
   try {
-    const Ranks ranks = local_ranks(planned.spec, train::load());
-    const bool done = run_training(planned.spec, sources, context, run, folder, on_epoch, ranks);
+    Spec spec = planned.spec;  // As planned, and so recorded; "auto" workers are settled for this run alone.
+    settle_workers(spec, sources, context);
+    const Ranks ranks = local_ranks(spec, train::load());
+    const bool done = run_training(spec, sources, context, run, folder, on_epoch, ranks);
     outcome = done ? "complete" : "stopped";
   } catch (const Error& e) {
     failed(e.what(), e.hint(), e.kind());

@@ -13,6 +13,7 @@ class Table {
   explicit Table(std::vector<std::string> header) : header_(std::move(header)) {}
   void add(std::vector<std::string> cells);  ///< As many as the header has.
   bool empty() const { return rows_.empty(); }
+  std::size_t rows() const { return rows_.size(); }
   std::string text() const;
   std::string markdown() const;
 

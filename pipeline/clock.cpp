@@ -20,4 +20,35 @@ int StageClocks::threads_seen() const {
   }));
 }
 
+void StageClocks::note(Thread& thread, const SlowSample& sample) {
+  std::lock_guard lock(thread.mutex);
+  const auto faster = [](const SlowSample& a, const SlowSample& b) { return a.seconds < b.seconds; };
+  if (thread.kept < kSlowest) {
+    thread.slowest[static_cast<std::size_t>(thread.kept++)] = sample;
+  } else {
+    *std::ranges::min_element(thread.slowest, faster) = sample;
+  }
+  if (thread.kept == kSlowest)
+    thread.slow_enough_ns.store(static_cast<std::uint64_t>(1e9 * std::ranges::min_element(thread.slowest, faster)->seconds), std::memory_order_relaxed);
+}
+
+std::vector<SlowSample> StageClocks::slowest() const {
+  std::vector<SlowSample> all;
+  for (const Thread& thread : cells_) {
+    std::lock_guard lock(thread.mutex);
+    all.insert(all.end(), thread.slowest.begin(), thread.slowest.begin() + thread.kept);
+  }
+  std::ranges::sort(all, [](const SlowSample& a, const SlowSample& b) { return a.seconds > b.seconds; });
+  if (all.size() > kSlowest) all.resize(kSlowest);
+  return all;
+}
+
+void StageClocks::forget_slowest() {
+  for (Thread& thread : cells_) {
+    std::lock_guard lock(thread.mutex);
+    thread.kept = 0;
+    thread.slow_enough_ns.store(0, std::memory_order_relaxed);
+  }
+}
+
 }  // namespace millrace

@@ -49,6 +49,7 @@ Loader::Loader(const Source& source, const Recipe& recipe, LoaderOptions options
 Loader::~Loader() = default;
 
 BatchStream& Loader::stream(int local_rank) { return impl_->engine->stream(local_rank); }
+void Loader::forget_slowest() { impl_->work.clocks.forget_slowest(); }
 void Loader::request_stop() noexcept { impl_->engine->request_stop(); }
 std::uint64_t Loader::bytes() const { return impl_->engine->bytes(); }
 const RowFormat& Loader::format() const { return impl_->format; }
@@ -60,6 +61,7 @@ LoaderReport Loader::report() const {
   LoaderReport report;
   for (int s = 0; s < kStages; ++s) report.stages.push_back({static_cast<Stage>(s), work.clocks.stats(static_cast<Stage>(s))});
   report.queues = impl_->engine->queue_stats();
+  report.slowest = work.clocks.slowest();
   report.batches_delivered = work.batches_delivered;
   report.images_delivered = work.images_delivered;
   report.progressive_jpegs = work.progressive_jpegs;

@@ -44,6 +44,7 @@ struct LoaderReport {
   };
   std::vector<OfStage> stages;
   std::vector<QueueStats> queues;       ///< One a local rank; empty with workers = 0.
+  std::vector<SlowSample> slowest;      ///< The slowest first; since the loader was made, or forget_slowest().
   std::uint64_t batches_delivered = 0, images_delivered = 0, progressive_jpegs = 0, bad_samples = 0;
   std::vector<Fault> faults;            ///< The first FaultLedger::kMaxListed.
   std::uint64_t bytes = 0;              ///< Slots' memory: the bound printed at start.
@@ -69,6 +70,7 @@ class Loader {
   void request_stop() noexcept; ///< Streams end after the batches already in their queues are dropped.
   LoaderReport report() const;
   LoaderSnapshot snapshot() const; ///< Where everything is now; stops nothing.
+  void forget_slowest();    ///< After a warm-up, whose messages pay for what is made once.
   std::uint64_t bytes() const;
   const RowFormat& format() const;
   std::uint64_t steps_per_epoch() const;

@@ -87,8 +87,8 @@ RowWork::RowWork(const Source& source, const Recipe& recipe, const LoaderOptions
 }
 
 void RowWork::book(int thread, Stage stage, SteadyClock::time_point began, SteadyClock::time_point ended, std::uint64_t images, std::uint64_t number) {
-  clocks.add(thread, stage, ended - began, images);
   const bool of_batch = stage == Stage::plan || stage == Stage::batch;
+  clocks.add(thread, stage, ended - began, images, of_batch ? StageClocks::kNoSample : number);
   if (!lanes_.empty()) lanes_[static_cast<std::size_t>(thread)]->span(name_of(stage), began, ended, of_batch ? TraceEvent::Of::batch : TraceEvent::Of::sample, number);
 }
 

@@ -102,6 +102,7 @@ struct TrainOptions {
   std::uint64_t seed = 0;
   double step_microseconds = 1000;   ///< Of the sleep model.
   std::shared_ptr<World> world;      ///< Null: the only rank.
+  double link_mbit = 0;              ///< Slows sums between ranks to a link of so many Mbit/s, on purpose; 0: as it is.
   double bucket_mb = 25;             ///< MiB of gradients that are reduced at once; 0: each parameter's by itself.
   int accumulate = 1;                ///< Batches whose gradients are added up before they are reduced and a step is taken.
   Buffers buffers = Buffers::broadcast;
@@ -224,6 +225,8 @@ class Trainer {
   virtual void load(const TrainerState& from) = 0;
   /// Steps on resident batches for at least `seconds` after a warm-up: compute alone (leg C).
   virtual StepBenchmark bench_step(std::span<Batch> resident, double seconds, std::stop_token stop) = 0;
+  /// Takes batches over and gives them back without a step, for at least `seconds`: on a GPU their way to it (leg T).
+  virtual StepBenchmark bench_upload(BatchStream& stream, double seconds, std::stop_token stop) = 0;
 };
 
 /// Versions and devices, for provenance.

@@ -79,6 +79,7 @@ class EngineTrainer final : public Trainer {
   void save(TrainerState& into, bool own_only) override;
   void load(const TrainerState& from) override { engine_->enter(), engine_->load(from); }
   StepBenchmark bench_step(std::span<Batch> resident, double seconds, std::stop_token stop) override;
+  StepBenchmark bench_upload(BatchStream& stream, double seconds, std::stop_token stop) override;
   Engine& engine() const { return *engine_; }
 
  private:

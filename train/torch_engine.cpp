@@ -16,6 +16,7 @@
 #include "train/optimizer.h"
 #include "train/range.h"
 #include "train/replicas.h"
+#include "train/slow_link.h"
 #include "train/state.h"
 #include "train/step_graph.h"
 
@@ -59,6 +60,7 @@ class TorchEngine final : public Engine {
     if (!options.world || options.world->size() < 2) return;
     ranks_ = std::dynamic_pointer_cast<Collective>(options.world);
     if (!ranks_) throw Error(ErrorKind::internal, "these ranks were made elsewhere");
+    if (options.link_mbit > 0) ranks_ = make_slow_link(std::move(ranks_), options.link_mbit);
     const bool sums_in_forward = options.norm == Norm::syncbn && synchronise_norms(*net_, ranks_);
     // Without a second way, sums within backward and sums of gradients must not overtake one another.
     sync_.emplace(ranks_, weights_, /*overlap=*/!sums_in_forward || ranks_->second(), reduce_lanes_of(options));

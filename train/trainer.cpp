@@ -433,4 +433,25 @@ StepBenchmark EngineTrainer::bench_step(std::span<Batch> resident, double second
   });
 }
 
+StepBenchmark EngineTrainer::bench_upload(BatchStream& stream, double seconds, std::stop_token stop) {
+  StepBenchmark result;
+  engine_->enter();
+  engine_->begin(/*training=*/true);
+  std::uint64_t images = 0;
+  const auto began = SteadyClock::now();
+  for (result.seconds = 0; result.seconds < seconds && !stop.stop_requested(); result.seconds = seconds_between(began, SteadyClock::now())) {
+    std::optional<Batch> batch = stream.next();
+    if (!batch) break;
+    images += static_cast<std::uint64_t>(batch->rows());
+    engine_->upload(*std::move(batch));
+    engine_->settle_uploads();
+    if (++result.steps % 2 == 0) engine_->begin(/*training=*/true); // Forgets what was uploaded: there is room for two.
+  }
+  engine_->begin(/*training=*/true);
+  if (result.steps == 0) return result;
+  result.step_seconds = result.seconds / static_cast<double>(result.steps);
+  result.images_per_second = static_cast<double>(images) / result.seconds;
+  return result;
+}
+
 }  // namespace millrace::train

@@ -45,9 +45,15 @@ TEST(Spec, AnUnknownParameterOfAnOperationIsRefused) {
   EXPECT_EQ(message("[[augment]]\nop = \"normalize\"\nmeen = 0.5\n"), "a.toml:3:1: unknown key 'augment.meen'");
 }
 
+TEST(Spec, WorkersMayBeAuto) {
+  const Spec spec = read("[loader]\nworkers = \"auto\"\n");
+  EXPECT_EQ(spec.loader.workers, kAutoWorkers);
+  EXPECT_EQ(to_json(spec)["loader"]["workers"], "auto");
+}
+
 TEST(Spec, AMistypedValueIsToldWhatWasExpectedAtItsColumn) {
   EXPECT_EQ(message("[loader]\nworkers = \"two\"\n"),
-            "a.toml:2:11: loader.workers: expected an integer, 0 to 1000, found the text \"two\"");
+            "a.toml:2:11: loader.workers: expected an integer, 0 to 1000, or \"auto\", found the text \"two\"");
 }
 
 TEST(Spec, ZeroAndNegativeSizesAreRefused) {
@@ -87,7 +93,7 @@ TEST(Spec, WhatTheTrainerWouldRefuseIsRefusedAtItsPlace) {
   EXPECT_THAT(message("[train]\ndevice = \"gpu\"\n"), HasSubstr("a.toml:2:10: train.device: 'gpu' is none of auto, cpu, cuda, cuda:N"));
   EXPECT_THAT(message("[train]\ndevice = \"cuda:\"\n"), HasSubstr("train.device"));
   EXPECT_EQ(read("[train]\ndevice = \"cuda:1\"\n").train.options.device, "cuda:1");
-  EXPECT_THAT(message("[loader]\nworkers = 1001\n"), HasSubstr("0 to 1000, found 1001"));
+  EXPECT_THAT(message("[loader]\nworkers = 1001\n"), HasSubstr("0 to 1000, or \"auto\", found 1001"));
 }
 
 TEST(Spec, IntegersAreWrittenInFull) { EXPECT_THAT(message("[data]\nbatch = 0\n"), HasSubstr("1 to 16777216")); }

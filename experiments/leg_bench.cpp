@@ -1,0 +1,245 @@
+#include "experiments/leg_bench.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <numeric>
+#include <thread>
+
+#include "experiments/loader_stats.h"
+#include "train/load.h"
+
+namespace millrace {
+namespace {
+
+constexpr double kResidentBytes = 256 << 20;
+constexpr int kMostResident = 32, kLeastResident = 4, kLoadingWorkers = 8;
+constexpr double kSpreadSeconds = 0.02, kSpinSeconds = 0.04, kHandOverSeconds = 0.03;
+
+bool wants_page_locked(const Spec& spec, const train::Api& api) {
+  const std::string& device = spec.train.options.device;
+  const bool cuda = device.starts_with("cuda") || (device == "auto" && !api.versions().gpu.empty());
+  return spec.loader.memory == MemoryKind::page_locked || (spec.loader.memory == MemoryKind::automatic && cuda);
+}
+
+/// Of ranks that worked beside one another: their rates add up, and the CPU time is that of `cores` busy ones.
+Window of_ranks(const std::vector<train::StepBenchmark>& ranks, double cores) {
+  Window out{.seconds = ranks[0].seconds, .cpu_seconds = cores * ranks[0].seconds, .images = 0};
+  for (const auto& rank : ranks) out.images += rank.images_per_second * out.seconds;
+  return out;
+}
+
+}  // namespace
+
+KeptMemory::~KeptMemory() {
+  for (const auto& [bytes, memory] : free_) from_.release(memory, bytes);
+}
+
+void* KeptMemory::allocate(std::size_t bytes) {
+  {
+    std::lock_guard lock(mutex_);
+    if (const auto it = free_.find(bytes); it != free_.end()) {
+      void* memory = it->second;
+      free_.erase(it);
+      return memory;
+    }
+  }
+  return from_.allocate(bytes);
+}
+
+void KeptMemory::release(void* memory, std::size_t bytes) noexcept {
+  std::lock_guard lock(mutex_);
+  free_.emplace(bytes, memory);
+}
+
+double cores_there(const Host& host) {
+  std::atomic<bool> done{false};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < host.cores; ++i)
+    threads.emplace_back([&done] {
+      while (!done.load(std::memory_order_relaxed)) {
+      }
+    });
+  // The kernel may start them all on one core, and takes a while to spread them.
+  std::this_thread::sleep_for(std::chrono::duration<double>(kSpreadSeconds));
+  const double cpu = process_cpu_seconds();
+  const auto began = SteadyClock::now();
+  std::this_thread::sleep_for(std::chrono::duration<double>(kSpinSeconds));
+  const double cores = (process_cpu_seconds() - cpu) / seconds_between(began, SteadyClock::now());
+  done = true;
+  for (std::thread& thread : threads) thread.join();
+  return std::min({cores, double(host.cores), host.cgroup_cores > 0 ? host.cgroup_cores : double(host.cores)});
+}
+
+std::uint64_t Pace::steps(double seconds) const {
+  const double least = step_seconds > seconds ? 2 : 3;
+  return static_cast<std::uint64_t>(std::clamp(std::round(seconds / step_seconds), least, 1e7));
+}
+
+LegBench::LegBench(const Spec& spec, SourceShelf& sources, const Context& context, double window_seconds)
+    : spec_(spec),
+      context_(context),
+      window_seconds_(window_seconds),
+      source_(sources.train(spec.data)),
+      api_(train::load()),
+      ranks_(local_ranks(spec, api_)),
+      shape_(ranks_.shape()),
+      batch_(double(global_batch(spec.data, shape_))),
+      recipe_(make_recipe(spec, source_.info(), false)),
+      memory_(wants_page_locked(spec, api_) ? api_.page_locked_memory() : plain_slot_memory()),
+      crew_(ranks_) {
+  check_batch(spec, source_, shape_);
+  if (shape_.size > 1) alone_.resize(crew_.trainers.size());
+  crew_.threads.run([&](std::size_t r) {
+    train::TrainOptions options = rank_options(spec_, source_, recipe_->format(), ranks_, r, context_.host);
+    crew_.trainers[r] = api_.make_trainer(options);
+    options.world = nullptr;
+    if (!alone_.empty()) alone_[r] = api_.make_trainer(options);
+  });
+}
+
+LoaderOptions LegBench::loader_options() {
+  LoaderOptions options = millrace::loader_options(spec_, shape_);
+  options.drop_last = true;
+  options.memory = &memory_;
+  return options;
+}
+
+void LegBench::load_resident() {
+  LoaderOptions options = loader_options();
+  const double rows = std::ceil(batch_ / shape_.size), bytes = rows * double(recipe_->format().bytes());
+  resident_batches_ = int(std::clamp(kResidentBytes / bytes, double(kLeastResident), double(kMostResident)));
+  options.workers = std::max(kLoadingWorkers, 2 * context_.host.cores) / shape_.local + 1;  // Some may wait for a slow disk.
+  options.prefetch = resident_batches_;  // All are leased at once.
+  options.batches = std::uint64_t(resident_batches_);
+  options.extra_us_per_image = 0;
+  Loader loader(source_, *recipe_, options);
+  std::stop_callback stopper(context_.stop, [&] { loader.request_stop(); });
+  resident_.resize(std::size_t(shape_.local));
+  for (std::size_t r = 0; r < resident_.size(); ++r) {
+    while (auto batch = loader.stream(int(r)).next()) resident_[r].push_back(std::move(*batch));
+    if (over()) return;
+    rings_.emplace_back(resident_[r]);
+    Replay half(resident_[r], std::max(1, resident_[r].front().rows() / 2));
+    auto& halves = halves_.emplace_back();
+    while (auto batch = half.try_next()) halves.push_back(std::move(*batch));
+  }
+}
+
+Window LegBench::bench_steps(std::vector<std::unique_ptr<train::Trainer>>& trainers, std::vector<std::vector<Batch>>& batches) {
+  std::vector<train::StepBenchmark> ranks(trainers.size());
+  const double cpu = process_cpu_seconds();
+  const auto began = SteadyClock::now();
+  crew_.threads.run([&](std::size_t r) { ranks[r] = trainers[r]->bench_step(batches[r], window_seconds_, context_.stop); });
+  return of_ranks(ranks, (process_cpu_seconds() - cpu) / seconds_between(began, SteadyClock::now()));
+}
+
+Window LegBench::step(bool with_ranks) { return bench_steps(with_ranks || alone_.empty() ? crew_.trainers : alone_, resident_); }
+Window LegBench::half_step() { return bench_steps(alone_.empty() ? crew_.trainers : alone_, halves_); }
+
+double LegBench::half_rows() const {
+  return std::accumulate(halves_.begin(), halves_.end(), 0.0, [](double sum, const auto& of_rank) { return sum + of_rank.front().rows(); });
+}
+
+Window LegBench::hand_over() {
+  std::vector<train::StepBenchmark> ranks(crew_.trainers.size());
+  crew_.threads.run([&](std::size_t r) { ranks[r] = crew_.trainers[r]->bench_upload(rings_[r], kHandOverSeconds, context_.stop); });
+  return of_ranks(ranks, 0);
+}
+
+/// `run(steps)` makes every rank take that many batches.
+template <class Run>
+Window LegBench::timed(std::uint64_t steps, Run&& run) {
+  const double cpu = process_cpu_seconds();
+  const auto began = SteadyClock::now();
+  run(steps);
+  return {.seconds = seconds_between(began, SteadyClock::now()), .cpu_seconds = process_cpu_seconds() - cpu, .images = double(steps) * batch_};
+}
+
+template <class Run>
+Window LegBench::window(Pace& pace, Run&& run) {
+  // The first time, steps are counted until they fill a part of a window; that is its warm-up.
+  for (std::uint64_t steps = 2; pace.step_seconds == 0 && !over(); steps *= 2) {
+    const double seconds = timed(steps, run).seconds;
+    if (seconds > window_seconds_ / 4) pace.step_seconds = seconds / double(steps);
+  }
+  if (over()) return {};
+  const std::uint64_t steps = pace.steps(window_seconds_);
+  const Window out = timed(steps, run);
+  pace.step_seconds = out.seconds / double(steps);
+  return out;
+}
+
+void LegBench::train_steps(const std::vector<BatchStream*>& streams, std::uint64_t steps, std::vector<train::EpochResult>& sums) {
+  crew_.threads.run([&](std::size_t r) {
+    train::EpochResult& sum = sums[r] = {};
+    for (std::uint64_t left = steps; left > 0;) {
+      const train::EpochResult part = crew_.trainers[r]->train_epoch(*streams[r], context_.stop, {}, left);
+      sum.phases += part.phases;
+      sum.wall_seconds += part.wall_seconds;
+      sum.unaccounted_seconds += part.unaccounted_seconds;
+      if (part.steps == 0 || part.stop_requested) break;  // What all ranks say: none waits for one that left.
+      left -= part.steps;
+    }
+  });
+}
+
+Window LegBench::replay(Pace& pace) {
+  std::vector<BatchStream*> streams;
+  for (Replay& ring : rings_) streams.push_back(&ring);
+  std::vector<train::EpochResult> sums(streams.size());
+  const auto run = [&](std::uint64_t steps) { train_steps(streams, steps, sums); };
+  run(1);
+  return window(pace, run);
+}
+
+Window LegBench::load(Loader& loader, Pace& pace, Books& books) {
+  const auto take = [&](std::uint64_t steps) {
+    crew_.threads.run([&](std::size_t r) {
+      for (std::uint64_t i = 0; i < steps; ++i) {
+        const auto batch = loader.stream(int(r)).next();
+        if (!batch) return;
+        read_pages(*batch);
+      }
+    });
+  };
+  take(pace.step_seconds > window_seconds_ ? 1 : 2);
+  loader.forget_slowest();
+  LoaderReport before;
+  const Window out = window(pace, [&](std::uint64_t steps) {
+    before = loader.report();
+    take(steps);
+  });
+  books.loader = difference(loader.report(), before);
+  return out;
+}
+
+Window LegBench::train(Loader& loader, Pace& pace, Books& books) {
+  std::vector<BatchStream*> streams;
+  for (int r = 0; r < shape_.local; ++r) streams.push_back(&loader.stream(r));
+  std::vector<train::EpochResult> sums(streams.size());
+  train_steps(streams, pace.step_seconds > window_seconds_ ? 1 : 2, sums);
+  LoaderReport before;
+  const Window out = window(pace, [&](std::uint64_t steps) {
+    before = loader.report();
+    train_steps(streams, steps, sums);
+  });
+  books.loader = difference(loader.report(), before);
+  books.everything = *std::ranges::max_element(sums, {}, [](const train::EpochResult& e) { return e.phases.wait / std::max(1e-12, e.wall_seconds); });
+  return out;
+}
+
+Window LegBench::load_range(const LoaderOptions& options) {
+  std::vector<double> images(std::size_t(shape_.local));
+  Window out = timed(0, [&](std::uint64_t) {
+    Loader loader(source_, *recipe_, options);
+    std::stop_callback stopper(context_.stop, [&] { loader.request_stop(); });
+    crew_.threads.run([&](std::size_t r) {
+      while (auto batch = loader.stream(int(r)).next()) images[r] += batch->rows();
+    });
+  });
+  out.images = std::accumulate(images.begin(), images.end(), 0.0);
+  return out;
+}
+
+}  // namespace millrace

@@ -1,0 +1,112 @@
+#pragma once
+#include <map>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "experiments/replay.h"
+#include "experiments/training.h"
+
+namespace millrace {
+
+/// Slots' memory that is kept and handed out again: touching new pages takes longer than some loaders need for a batch.
+/// Threads: any.
+class KeptMemory final : public SlotMemory {
+ public:
+  explicit KeptMemory(SlotMemory& from) : from_(from) {}
+  ~KeptMemory() override;
+  void* allocate(std::size_t bytes) override;
+  void release(void* memory, std::size_t bytes) noexcept override;
+  const char* name() const override { return from_.name(); }
+
+ private:
+  SlotMemory& from_;
+  std::mutex mutex_;
+  std::multimap<std::size_t, void*> free_;
+};
+
+/// CPU seconds that this process gets of a second when it asks for every core: what other processes leave to it. Takes 60 ms.
+double cores_there(const Host& host);
+
+/// What was measured in one stretch of time, of all ranks.
+struct Window {
+  double seconds = 0, cpu_seconds = 0, images = 0;
+  double rate() const { return images / seconds; }
+  double cpu_an_image() const { return cpu_seconds / images; }
+};
+
+/// What a step took so far, which says how many make a window. Of a leg that is measured again and again.
+struct Pace {
+  double step_seconds = 0;
+  std::uint64_t steps(double seconds) const;
+};
+
+/// What the books of a window say.
+struct Books {
+  LoaderReport loader;            ///< Of the window alone, but for `slowest`.
+  train::EpochResult everything;  ///< The sums of the rank that waited longest.
+  double waited() const { return everything.phases.wait / everything.wall_seconds; }
+};
+
+/// The trainers of a spec, alone and with their ranks, and windows of what they can do: legs are made of these.
+/// Threads: one caller. Errors: those of what it assembles. After a stop windows are empty or short: ask over().
+class LegBench {
+ public:
+  /// `window_seconds`: how long one is meant to be.
+  LegBench(const Spec& spec, SourceShelf& sources, const Context& context, double window_seconds);
+  bool over() const { return context_.stop.stop_requested(); }
+
+  /// Loads batches that stay, for the three legs below. Once, first.
+  void load_resident();
+  int resident_batches() const { return resident_batches_; }
+
+  /// Steps on resident batches: with the other ranks, or each rank by itself; of half the rows.
+  Window step(bool with_ranks);
+  Window half_step();
+  /// Batches handed over and given back.
+  Window hand_over();
+  /// Training on replayed batches.
+  Window replay(Pace& pace);
+
+  /// [loader] of the spec on this bench: whole batches, memory that is kept.
+  LoaderOptions loader_options();
+  /// A consumer that only touches pages takes batches from the loader; then trainers do. Each after a warm-up of its own.
+  Window load(Loader& loader, Pace& pace, Books& books);
+  Window train(Loader& loader, Pace& pace, Books& books);
+  /// A whole range of batches, from the making of its loader to the last of them.
+  Window load_range(const LoaderOptions& options);
+
+  const Source& source() const { return source_; }
+  const Recipe& recipe() const { return *recipe_; }
+  const train::Trainer& trainer() const { return *crew_.trainers[0]; }
+  const RankShape& shape() const { return shape_; }
+  double batch() const { return batch_; }  ///< Rows a step, of all ranks.
+  double half_rows() const;                ///< Rows a half step, of all ranks.
+  double window_seconds() const { return window_seconds_; }
+
+ private:
+  template <class Run>
+  Window timed(std::uint64_t steps, Run&& run);
+  template <class Run>
+  Window window(Pace& pace, Run&& run);
+  Window bench_steps(std::vector<std::unique_ptr<train::Trainer>>& trainers, std::vector<std::vector<Batch>>& batches);
+  void train_steps(const std::vector<BatchStream*>& streams, std::uint64_t steps, std::vector<train::EpochResult>& sums);
+
+  const Spec& spec_;
+  const Context& context_;
+  const double window_seconds_;
+  const Source& source_;
+  const train::Api& api_;
+  const Ranks ranks_;
+  const RankShape shape_;
+  const double batch_;
+  const std::unique_ptr<Recipe> recipe_;
+  KeptMemory memory_;
+  int resident_batches_ = 0;
+  std::vector<std::vector<Batch>> resident_, halves_;  // By local rank.
+  std::vector<Replay> rings_;
+  Crew crew_;
+  std::vector<std::unique_ptr<train::Trainer>> alone_;  // Without the other ranks; empty where there are none.
+};
+
+}  // namespace millrace

@@ -1,0 +1,174 @@
+#include "experiments/tune.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <set>
+
+#include "experiments/leg_bench.h"
+#include "experiments/terminal.h"
+
+namespace millrace {
+namespace {
+
+constexpr int kMostTried = 9, kMostWorkers = 256;
+constexpr double kFarBehind = 0.85;        // Of the best: after some rounds no longer tried.
+constexpr std::size_t kRoundsBeforeDrop = 2;
+constexpr double kForWorkers = 0.7;        // Of the time; the rest is for depths.
+
+/// What the trainer needs of workers, if each does as much as the one that was measured; no more than the cores can run.
+int needed(const Rates& one) {
+  const double most = one.loader_cpu > 0 ? one.cores / one.loader_cpu : one.reduced;
+  const double workers = std::ceil(std::min(one.reduced, most) / one.loader);
+  return static_cast<int>(std::clamp(workers, 1.0, double(kMostWorkers)));
+}
+
+class Tuner {
+ public:
+  Tuner(const Spec& spec, SourceShelf& sources, const Context& context, double window_seconds)
+      : context_(context), bench_(spec, sources, context, window_seconds) {}
+
+  LegBench& bench() { return bench_; }
+  bool over() const { return bench_.over(); }
+
+  /// L of one worker and A: what predictions need.
+  Rates rates_of_one() {
+    bench_.load_resident();
+    if (over()) return {};
+    const Window reduced = bench_.step(true);
+    LoaderOptions options = bench_.loader_options();
+    options.workers = 1;
+    Loader loader(bench_.source(), bench_.recipe(), options);
+    std::stop_callback stopper(context_.stop, [&] { loader.request_stop(); });
+    Pace pace;
+    Books books;
+    const Window loaded = bench_.load(loader, pace, books);
+    if (over()) return {};
+    return {.loader = loaded.rate(),
+            .transfer = std::numeric_limits<double>::infinity(),
+            .compute = reduced.rate(),
+            .reduced = reduced.rate(),
+            .loader_cpu = loaded.cpu_an_image(),
+            .reduced_cpu = reduced.cpu_an_image(),
+            .cores = cores_there(context_.host),
+            .workers = 1};
+  }
+
+  /// One window of everything with this setting.
+  void attempt(Tried& tried) {
+    LoaderOptions options = bench_.loader_options();
+    options.workers = tried.workers;
+    options.prefetch = tried.prefetch;
+    options.first_batch = first_batch_;
+    Loader loader(bench_.source(), bench_.recipe(), options);
+    std::stop_callback stopper(context_.stop, [&] { loader.request_stop(); });
+    tried.slots_bytes = loader.bytes();
+    // The pace is this setting's own: a window is counted in steps.
+    Books books;
+    const Window window = bench_.train(loader, paces_[{tried.workers, tried.prefetch}], books);
+    if (over()) return;
+    tried.rates.push_back(window.rate());
+    tried.waited = books.waited();
+    first_batch_ += loader.report().batches_delivered / std::uint64_t(bench_.shape().local) + 1;
+  }
+
+  /// Rounds over all settings until `until` says that time is up, at least one.
+  template <class Until>
+  void compare(std::vector<Tried>& settings, Until&& until) {
+    double best = 0;
+    bool first = true;
+    while (!over() && (first || !until())) {
+      for (Tried& tried : settings) {
+        if (tried.dropped || (!first && until())) continue;
+        attempt(tried);
+        if (over()) return;
+        context_.out.progress("tune: workers " + std::to_string(tried.workers) + ", prefetch " + std::to_string(tried.prefetch) + ", " + grouped(tried.rates.back()) +
+                              " images/s");
+      }
+      first = false;
+      for (const Tried& tried : settings) best = std::max(best, tried.rate().median);
+      for (Tried& tried : settings)
+        tried.dropped = tried.rates.size() >= kRoundsBeforeDrop && *std::ranges::max_element(tried.rates) < kFarBehind * best;
+    }
+  }
+
+ private:
+  const Context& context_;
+  LegBench bench_;
+  std::map<std::pair<int, int>, Pace> paces_;
+  std::uint64_t first_batch_ = 0;
+};
+
+}  // namespace
+
+std::size_t knee_of(std::span<const Tried> tried) {
+  double best = 0;
+  for (const Tried& t : tried) best = std::max(best, t.rate().median);
+  const auto near = std::ranges::find_if(tried, [&](const Tried& t) { return t.rate().median >= (1 - kNear) * best; });
+  return static_cast<std::size_t>(near - tried.begin());
+}
+
+std::vector<int> worth_trying(const Rates& one, int cores, int ranks) {
+  const int here = std::max(1, cores / std::max(1, ranks)), need = needed(one);
+  std::set<int> out{0, 1, 2, here};
+  if (here > 1) out.insert(here - 1);
+  for (const int w : {need - 1, need, need + 1}) out.insert(std::max(0, w));
+  for (int w = 3; w < here && static_cast<int>(out.size()) < kMostTried; ++w) out.insert(w);
+  std::vector<int> list(out.begin(), out.end());
+  // The middle matters least where there are too many.
+  while (static_cast<int>(list.size()) > kMostTried) list.erase(list.begin() + 3);
+  return list;
+}
+
+int workers_by_rates(const Rates& one, int cores, int ranks) {
+  const int most = std::max(needed(one) + 1, std::max(1, cores / std::max(1, ranks)));
+  double best = 0;
+  for (int w = 0; w <= most; ++w) best = std::max(best, predict(with_workers(one, w)));
+  for (int w = 0; w <= most; ++w)
+    if (predict(with_workers(one, w)) >= (1 - kNear) * best) return w;
+  return most;
+}
+
+Tuning tune(const Spec& spec, SourceShelf& sources, const Context& context, double seconds) {
+  const auto began = SteadyClock::now();
+  const auto elapsed = [&] { return seconds_between(began, SteadyClock::now()); };
+  Tuning out;
+  Tuner tuner(spec, sources, context, std::clamp(seconds / 100, 0.1, 1.0));
+  out.ranks = tuner.bench().shape().size;
+  out.cores = context.host.cores;
+  out.one_worker = tuner.rates_of_one();
+  if (tuner.over()) return out;
+  for (const int workers : worth_trying(out.one_worker, out.cores, out.ranks))
+    out.workers.push_back({.workers = workers, .prefetch = spec.loader.prefetch, .rates = {}, .predicted = predict(with_workers(out.one_worker, workers))});
+  tuner.compare(out.workers, [&] { return elapsed() > kForWorkers * seconds; });
+  if (tuner.over()) return {};
+  out.knee = knee_of(out.workers);
+  const int workers = out.workers[out.knee].workers;
+  if (workers > 0) {
+    for (const int depth : {1, 2, 4, 8}) out.prefetches.push_back({.workers = workers, .prefetch = depth, .rates = {}});
+    tuner.compare(out.prefetches, [&] { return elapsed() > seconds; });
+    if (tuner.over()) return {};
+    out.depth = knee_of(out.prefetches);
+  }
+  out.seconds = elapsed();
+  return out;
+}
+
+void settle_workers(Spec& spec, SourceShelf& sources, const Context& context, const Ranks* joined) {
+  if (spec.loader.workers != kAutoWorkers) return;
+  constexpr double kWindowSeconds = 0.3;
+  spec.loader.workers = 1;
+  Spec here = spec;
+  if (joined && !joined->device.empty()) here.train.options.device = joined->device;
+  Tuner tuner(here, sources, context, kWindowSeconds);
+  const Rates one = tuner.rates_of_one();
+  const int ranks = joined ? joined->on_host : tuner.bench().shape().size;
+  if (!tuner.over()) spec.loader.workers = workers_by_rates(one, context.host.cores, ranks);
+  if (joined && !joined->worlds.empty())
+    for (const std::string& found : joined->worlds[0]->all_gather(std::to_string(spec.loader.workers))) spec.loader.workers = std::max(spec.loader.workers, std::stoi(found));
+  if (tuner.over()) return;
+  context.out.note("loader.workers = \"auto\": " + std::to_string(spec.loader.workers) + (ranks > 1 ? " a rank" : "") + " (one loads " + significant(one.loader) +
+                   " images/s, the trainer takes " + significant(one.reduced) + ", " + significant(one.cores, 2) + " cores are free)");
+}
+
+}  // namespace millrace

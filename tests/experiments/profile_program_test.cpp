@@ -1,0 +1,93 @@
+// Cases so far from balance that no busy machine turns them round.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "tests/experiments/program_fixture.h"
+#include "tests/jpeg/jpeg_files.h"
+
+namespace millrace {
+namespace {
+
+class ProfileProgram : public Program {
+ protected:
+  /// Generated digits and a trainer that sleeps.
+  std::string sleeping(double loader_us, int step_us, const std::string& workers = "1") {
+    return spec("[data]\nname = \"digits\"\nsubset = 256\nbatch = 16\n[loader]\nworkers = " + workers + "\nextra_us_per_image = " + std::to_string(loader_us) +
+                "\n[train]\nmodel = \"sleep\"\nsteps = 20\nstep_microseconds = " + std::to_string(step_us) + "\n");
+  }
+  Json profiled(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), "profile");
+    arguments.insert(arguments.end(), {"--json", "--seconds", "0.8"});
+    EXPECT_EQ(run(arguments), 0) << text("stderr");
+    return last_line();
+  }
+};
+
+TEST_F(ProfileProgram, NamesASlowLoader) {
+  const Json p = profiled({sleeping(1000, 100)});
+  EXPECT_EQ(p["verdict"], "loader-bound") << p.dump();
+  for (const char* leg : {"L", "C", "T", "A", "E", "X"}) EXPECT_GT(p["legs"][leg].get<double>(), 0) << leg;
+  EXPECT_LT(p["legs"]["L"].get<double>(), 1000);  // 1,000 us an image, and more.
+  EXPECT_EQ(p["legs"]["A"], p["legs"]["C"]);
+  EXPECT_EQ(p["measured"], p["legs"]["E"]);
+  EXPECT_TRUE(p["fetch_stall_seconds_per_image"].is_null());
+  EXPECT_EQ(p["fetch_stall_skipped"], "the set lies in memory");
+  EXPECT_GT(p["slowest"].size(), 0u);
+  const std::string said = text("stdout");
+  for (const char* words : {"verdict: loader-bound", "one worker more (2)", "overlap efficiency", "The queue between them", "digits["})
+    EXPECT_NE(said.find(words), std::string::npos) << words << "\n" << said;
+}
+
+TEST_F(ProfileProgram, NamesASlowTrainer) {
+  const Json p = profiled({sleeping(0, 30000)});
+  EXPECT_EQ(p["verdict"], "compute-bound") << p.dump();
+  EXPECT_LT(p["legs"]["C"].get<double>(), 16 / 0.03);
+}
+
+TEST_F(ProfileProgram, NamesASlowDiskAndTheFilesThatWereSlow) {
+  const auto set = folder_ / "pictures" / "only";
+  std::filesystem::create_directories(set);
+  for (int i = 0; i < 32; ++i) {
+    const test::File bytes = test::encode(test::test_picture({64, 48}, 3, unsigned(i)), {});
+    std::ofstream(set / ("p" + std::to_string(i) + ".jpg"), std::ios::binary).write(reinterpret_cast<const char*>(bytes.data()), std::streamsize(bytes.size()));
+  }
+  const Json p = profiled({spec("[data]\nname = \"folder\"\npath = \"" + set.parent_path().string() +
+                                "\"\nbatch = 8\nextra_us_per_read = 20000\n[[augment]]\nop = \"center_crop\"\nsize = 32\n[train]\nmodel = \"sleep\"\nsteps = 4\n"
+                                "step_microseconds = 1000\n")});
+  EXPECT_EQ(p["verdict"], "storage-bound") << p.dump();
+  EXPECT_GT(p["read_share"]["median"].get<double>(), 0.5);
+  EXPECT_NE(p["slowest"][0]["origin"].get<std::string>().find(".jpg"), std::string::npos) << p["slowest"].dump();
+  EXPECT_EQ(p["slowest"][0]["stage"], "read");
+}
+
+TEST_F(ProfileProgram, WritesAPage) {
+  const std::string file = sleeping(100, 1000);
+  EXPECT_EQ(run({"profile", file, "--seconds", "0.8", "--out", out()}), 0) << text("stderr");
+  EXPECT_TRUE(std::filesystem::exists(out() + "/profile.md"));
+  EXPECT_TRUE(std::filesystem::exists(out() + "/profile.json"));
+}
+
+TEST_F(ProfileProgram, RefusesASlowDiskForASetInMemory) {
+  EXPECT_EQ(run({"profile", sleeping(0, 1000), "--set", "data.extra_us_per_read=100"}), 2);
+  EXPECT_NE(text("stderr").find("lies in memory"), std::string::npos) << text("stderr");
+}
+
+TEST_F(ProfileProgram, TuneAdvisesANumberOfWorkersAndADepth) {
+  EXPECT_EQ(run({"tune", sleeping(0, 5000), "--json", "--seconds", "1.5"}), 0) << text("stderr");
+  const Json t = last_line();
+  EXPECT_GE(t["workers"].get<int>(), 0);
+  EXPECT_GE(t["prefetch"].get<int>(), 1);
+  EXPECT_GE(t["by_workers"].size(), 3u);
+  EXPECT_NE(text("stdout").find("<- advised"), std::string::npos);
+}
+
+TEST_F(ProfileProgram, AutoWorkersAreSettledBeforeTheRun) {
+  EXPECT_EQ(run({"train", sleeping(2000, 100, "\"auto\""), "--out", out()}), 0) << text("stderr");
+  EXPECT_NE(text("stderr").find("loader.workers = \"auto\": "), std::string::npos) << text("stderr");
+  EXPECT_EQ(run({"train", sleeping(0, 100, "\"many\""), "--out", out()}), 2);
+  EXPECT_NE(text("stderr").find("or \"auto\""), std::string::npos) << text("stderr");
+}
+
+}  // namespace
+}  // namespace millrace
