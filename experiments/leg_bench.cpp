@@ -19,7 +19,7 @@ constexpr double kSpreadSeconds = 0.02, kSpinSeconds = 0.04, kHandOverSeconds = 
 bool wants_page_locked(const Spec& spec, const train::Api& api) {
   const std::string& device = spec.train.options.device;
   const bool cuda = device.starts_with("cuda") || (device == "auto" && !api.versions().gpu.empty());
-  return spec.loader.memory == MemoryKind::page_locked || (spec.loader.memory == MemoryKind::automatic && cuda);
+  return spec.loader.slot_memory == MemoryKind::page_locked || (spec.loader.slot_memory == MemoryKind::automatic && cuda);
 }
 
 /// Of ranks that worked beside one another: their rates add up, and the CPU time is that of `cores` busy ones.
