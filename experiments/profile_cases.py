@@ -78,9 +78,9 @@ CASES = [
     ("loader 200 us against 13.3 ms", DIGITS, loader(200) + sleeps(13300), "balanced", False),
     ("loader 400 us, 2 workers against 12.9 ms", DIGITS, loader(400, 2) + sleeps(12950), "balanced", False),
     ("loader 200 us against 13.3 ms, busy core", DIGITS, loader(200) + sleeps(13300), "balanced", True),
-    ("2 workers of 100 us beside LeNet", QUICK, loader(100, 2), "cpu-shared", False),
+    ("2 workers of 300 us beside LeNet", QUICK, loader(300, 2), "cpu-shared", False),
     ("2 workers of 60 us beside LeNet on 2 threads", QUICK, loader(60, 2) + ["train.threads=2"], "cpu-shared", False),
-    ("worker of 60 us beside LeNet, busy core", QUICK, loader(60), "cpu-shared", True),
+    ("worker of 150 us beside LeNet, busy core", QUICK, loader(150), "cpu-shared", True),
 ]
 
 

@@ -219,8 +219,8 @@ std::string verdict_sentence(const Profile& p) {
     case Bound::communication: return trains + ", " + us(1 / rates.compute) + " us of it without the other ranks: the rest is all-reduce";
     case Bound::cpu_shared:
       if (rates.shared() >= kShared * std::min({rates.loader, rates.transfer, rates.reduced}))
-        return loads + ", " + trains + "; together they keep " + significant(r.cores_busy.median, 3) + " of " + significant(rates.cores, 3) +
-               " cores busy and an image takes " + us(1 / r.everything.median) + " us: they stand in each other's way";
+        return loads + ", " + trains + "; beside one another an image takes " + us(1 / r.everything.median) + " us (" + significant(r.cores_busy.median, 3) +
+               " of " + significant(rates.cores, 3) + " cores busy): they stand in each other's way";
       return "together they need " + us(rates.loader_cpu + rates.reduced_cpu) + " us of CPU an image, and " + significant(rates.cores, 3) + " cores have " +
              us(1 / rates.shared()) + " us for it: either alone would be faster";
     case Bound::balanced: break;

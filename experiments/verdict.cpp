@@ -50,7 +50,8 @@ Rates rates_of(const LegReadings& m) {
           .cores = m.cores_there ? m.cores_there.median : m.cores,
           .read_share = m.read_share.median,
           .everything = m.everything.median,
-          .cores_busy = m.cores_busy.median,
+          .replayed = m.replayed.median,
+          .waited = m.waited.median,
           .workers = m.workers};
 }
 
@@ -72,7 +73,10 @@ const char* name_of(Confidence confidence) {
 bool Rates::both_compute() const { return std::min(loader_cpu, reduced_cpu) >= kPart * (loader_cpu + reduced_cpu); }
 
 bool crowded(const Rates& r) {
-  return r.workers > 0 && r.both_compute() && r.everything > 0 && r.cores_busy > kFull * r.cores && r.everything < kCrowded * std::min({r.loader, r.transfer, r.reduced});
+  if (r.workers == 0 || !r.both_compute() || r.everything <= 0 || r.waited >= 1) return false;
+  constexpr double kWaits = 0.1;
+  const bool trainer = r.everything / (1 - r.waited) < kCrowded * std::min(r.reduced, r.replayed);
+  return trainer || (r.waited > kWaits && r.everything < kCrowded * r.loader);
 }
 
 Bound bound_of(const Rates& r) {
@@ -109,8 +113,7 @@ std::vector<Range> ranges_of(const LegReadings& m, const Rates& middle) {
     add(&Rates::loader_cpu, m.loader_cpu);
     add(&Rates::reduced_cpu, m.reduced_cpu);
     add(&Rates::cores, m.cores_there);
-    if (m.cores_busy) add(&Rates::everything, m.everything);
-    add(&Rates::cores_busy, m.cores_busy);
+    add(&Rates::everything, m.everything);
   }
   add(&Rates::read_share, m.read_share);
   return out;

@@ -168,15 +168,19 @@ TEST(Judge, ALoaderThatHasTheCoresToItselfDoesNotShareThem) {
   EXPECT_EQ(judge(m).bound, Bound::loader);
 }
 
-TEST(Judge, FullCoresThatReachTooLittleAreCpuShared) {
+TEST(Judge, StepsThatAreSlowerBesideTheLoaderAreCpuShared) {
   LegReadings m = legs();
   m.everything = reading(330);
   m.waited = {0.05, 0.05, 0.05, 9};
-  m.cores_busy = {1.99, 1.98, 2, 9};
   EXPECT_EQ(judge(m).bound, Bound::cpu_shared);
   EXPECT_NE(judge(m).confidence, Confidence::high);  // The prediction did not see it coming.
-  m.cores_busy = {1.2, 1.19, 1.21, 9};
+  m.loader_cpu = reading(1e-5);                      // A loader that does not compute is not in the way.
   EXPECT_EQ(judge(m).bound, Bound::compute);
+}
+
+TEST(Judge, ALoaderThatIsSlowerBesideTheTrainerIsCpuShared) {
+  const LegReadings m = slower_loader(400, 300, 0.4);
+  EXPECT_EQ(judge(m).bound, Bound::cpu_shared);
 }
 
 TEST(Judge, EqualRatesAreBalanced) {
@@ -196,6 +200,7 @@ TEST(Judge, WideIntervalsLowerTheConfidence) {
 
 TEST(Judge, WhatWasMeasuredTogetherHasItsSay) {
   LegReadings m = legs();
+  m.loader_cpu = reading(1e-5);
   m.everything = reading(380);
   m.waited = {0.24, 0.24, 0.24, 9};
   const Verdict v = judge(m);
@@ -207,7 +212,9 @@ TEST(Judge, WhatWasMeasuredTogetherHasItsSay) {
 
 TEST(Judge, BooksThatContradictTheLegsLowerTheConfidence) {
   LegReadings m = legs();
+  m.loader_cpu = reading(1e-5);
   m.waited = {0.5, 0.5, 0.5, 9};
+  EXPECT_EQ(judge(m).bound, Bound::compute);
   EXPECT_EQ(judge(m).confidence, Confidence::medium);
 }
 
