@@ -50,8 +50,6 @@ Rates rates_of(const LegReadings& m) {
           .cores = m.cores_there ? m.cores_there.median : m.cores,
           .read_share = m.read_share.median,
           .everything = m.everything.median,
-          .replayed = m.replayed.median,
-          .waited = m.waited.median,
           .workers = m.workers};
 }
 
@@ -73,10 +71,7 @@ const char* name_of(Confidence confidence) {
 bool Rates::both_compute() const { return std::min(loader_cpu, reduced_cpu) >= kPart * (loader_cpu + reduced_cpu); }
 
 bool crowded(const Rates& r) {
-  if (r.workers == 0 || !r.both_compute() || r.everything <= 0 || r.waited >= 1) return false;
-  constexpr double kWaits = 0.1;
-  const bool trainer = r.everything / (1 - r.waited) < kCrowded * std::min(r.reduced, r.replayed);
-  return trainer || (r.waited > kWaits && r.everything < kCrowded * r.loader);
+  return r.workers > 0 && r.both_compute() && r.everything > 0 && r.everything < kCrowded * std::min({r.loader, r.transfer, r.reduced});
 }
 
 Bound bound_of(const Rates& r) {

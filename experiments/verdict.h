@@ -43,7 +43,7 @@ struct Rates {
   double loader = 0, transfer = 0, compute = 0, reduced = 0;
   double loader_cpu = 0, reduced_cpu = 0, cores = 0;
   double read_share = 0;
-  double everything = 0, replayed = 0, waited = 0;  ///< E, X, and the share of E's time that the trainer waited; 0: not measured.
+  double everything = 0;  ///< E; 0: not measured.
   int workers = 1;
   /// Images a second that the cores allow where loader and trainer share them.
   double shared() const { return cores / (loader_cpu + reduced_cpu); }
@@ -59,12 +59,11 @@ const char* name_of(Bound bound);  ///< "loader-bound" ... "cpu-shared", "balanc
 
 /// What limits the pipeline: the lowest of its rates, told apart further where the loader waits for storage or the trainer for other
 /// ranks. `balanced`: making the lowest rate faster buys less than kBalance. `cpu_shared`: the cores allow less than kShared of what loader and
-/// trainer do apart, or beside the other one of them does less than kCrowded (threads that wait for one another lose more than adds up). It takes two
+/// trainer do apart, or together they reach less than kCrowded of it (threads that wait for one another lose more than adds up). It takes two
 /// to share: each needs kPart of the CPU time at least.
 inline constexpr double kBalance = 0.08, kShared = 0.92, kCrowded = 0.85, kPart = 0.08, kStorageShare = 0.5, kExposedReduce = 1.0 / 3;
 Bound bound_of(const Rates& rates);
-/// Whether that is seen in E: the trainer's steps are slower beside the loader than with replayed batches, or a loader that is waited for is slower
-/// beside the trainer.
+/// Whether that is seen in E, however it was predicted.
 bool crowded(const Rates& rates);
 
 enum class Confidence : std::uint8_t { low, medium, high };
