@@ -56,7 +56,7 @@ int flushed(int status) {
 /// Holds signals back until Signals is there to turn them into a stop: from before the shared libraries' constructors, which
 /// take tens of milliseconds. A bare system call, because no library, and no sanitizer, is set up yet.
 void hold_signals(int, char**, char**) {
-  const unsigned long mask = 1ul << (SIGINT - 1) | 1ul << (SIGTERM - 1);
+  const unsigned long mask = 1ul << (SIGINT - 1) | 1ul << (SIGTERM - 1) | 1ul << (SIGUSR1 - 1);
   syscall(SYS_rt_sigprocmask, SIG_BLOCK, &mask, nullptr, sizeof mask);
 }
 __attribute__((section(".preinit_array"), used)) void (*hold_early)(int, char**, char**) = hold_signals;

@@ -60,7 +60,7 @@ TEST_F(Program, ASecondProcessAtTheSameFolderIsRefused) {
 
 TEST_F(Program, ACellThatRunsOutOfMemoryFailsAndTheStudyGoesOn) {
   const std::string file = spec(
-      "[data]\nname = \"digits\"\nsubset = 640\nbatch = 640\n[[augment]]\nop = \"resize\"\nsize = 28\n[train]\nmodel = \"sleep\"\n"
+      "[data]\nname = \"digits\"\nsubset = 640\nbatch = 640\n[loader]\nmemory = \"100 TiB\"\n[[augment]]\nop = \"resize\"\nsize = 28\n[train]\nmodel = \"sleep\"\n"
       "step_microseconds = 0\n[study]\naxes = { \"augment.resize.size\" = [16384, 28] }\n");
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   GTEST_SKIP() << "sanitizers map more than the limit";
@@ -211,7 +211,14 @@ TEST_P(Signal, StopsWithinSecondsAndLeavesWholeLines) {
 }
 TEST_P(Signal, IsHeardWhileLibrariesAreStillLoaded) {
   const pid_t child = start({"train", spec(kToy), "--out", out(), "--set", "train.epochs=100000"});
-  std::this_thread::sleep_for(std::chrono::milliseconds(150));  // Long enough that the program has begun.
+  // From where the program begins to hold signals back, long before its libraries are there.
+  const auto holds = [&] {
+    std::ifstream status("/proc/" + std::to_string(child) + "/status");
+    for (std::string line; std::getline(status, line);)
+      if (line.starts_with("SigBlk:")) return (std::stoul(line.substr(7), nullptr, 16) >> (GetParam() - 1) & 1) != 0;
+    return false;
+  };
+  for (int i = 0; i < 10000 && !holds(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   const auto sent = std::chrono::steady_clock::now();
   kill(child, GetParam());
   EXPECT_EQ(finish(child), 128 + GetParam());
