@@ -1,4 +1,4 @@
-set title "verdict: compute-bound, medium confidence (only one round was measured)" noenhanced
+set title "verdict: compute-bound, medium confidence" noenhanced
 set ylabel 'microseconds an image'
 set yrange [0:*]
 set grid y

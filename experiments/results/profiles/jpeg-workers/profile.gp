@@ -1,4 +1,4 @@
-set title "verdict: loader-bound, medium confidence (within the legs' intervals it could be another)" noenhanced
+set title "verdict: loader-bound, medium confidence" noenhanced
 set ylabel 'microseconds an image'
 set yrange [0:*]
 set grid y

@@ -1,4 +1,4 @@
-set title "verdict: compute-bound, medium confidence (the trainer waited 0 % of the time, by the legs it should be 21 %)" noenhanced
+set title "verdict: compute-bound, medium confidence" noenhanced
 set ylabel 'microseconds an image'
 set yrange [0:*]
 set grid y
