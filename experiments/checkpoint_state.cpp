@@ -15,8 +15,6 @@ namespace {
 
 constexpr int kFormat = 1;
 
-/// JSON has no infinities: null stands for what is not finite.
-Json finite(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 double number(const Json& json, const char* key) {
   const Json& value = json.at(key);
   return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();

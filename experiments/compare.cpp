@@ -10,6 +10,7 @@
 
 #include "experiments/commands.h"
 #include "experiments/compare_plan.h"
+#include "experiments/results.h"
 #include "experiments/tree_run.h"
 #include "pipeline/error.h"
 
@@ -91,23 +92,13 @@ struct Contestant {
   std::string failed;    ///< Why it does not take part; empty: it does.
 };
 
-/// Median, and the smallest and largest, of one figure.
-struct Spread {
-  double median = 0, least = 0, most = 0;
-};
-Spread spread_of(std::vector<double> v) {
-  if (v.empty()) return {};
-  std::sort(v.begin(), v.end());
-  const std::size_t n = v.size();
-  return {n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2, v.front(), v.back()};
-}
 Spread spread_of(const std::vector<Json>& runs, const char* key, double scale = 1) {
   std::vector<double> v;
   for (const Json& run : runs)
     if (run.contains(key) && run[key].is_number()) v.push_back(run[key].get<double>() * scale);
-  return spread_of(std::move(v));
+  return Spread::of(std::move(v));
 }
-Json to_json(const Spread& s) { return {{"median", s.median}, {"least", s.least}, {"most", s.most}}; }
+Json to_json(const Spread& s) { return {{"median", s.median}, {"least", s.low}, {"most", s.high}}; }
 
 class Comparison {
  public:
@@ -168,7 +159,7 @@ class Comparison {
       if (!c.failed.empty()) continue;
       const Spread rate = spread_of(c.runs, "images_per_second");
       const double training = training_of(c);
-      out.add({c.name, grouped(rate.median), grouped(rate.least) + "-" + grouped(rate.most), significant(rate.median / ours, 3),
+      out.add({c.name, grouped(rate.median), grouped(rate.low) + "-" + grouped(rate.high), significant(rate.median / ours, 3),
                significant(spread_of(c.runs, "first_batch_seconds", 1e3).median, 3), significant(spread_of(c.runs, "cpu_seconds_per_1000_images").median, 3),
                bytes_text(spread_of(c.runs, "tree_peak_rss_bytes").median), bytes_text(spread_of(c.runs, "tree_peak_pss_bytes").median),
                training > 0 ? significant(training, 3) : "-"});

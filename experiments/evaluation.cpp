@@ -1,6 +1,5 @@
 #include "experiments/evaluation.h"
 
-#include <cmath>
 #include <list>
 #include <memory>
 
@@ -8,19 +7,6 @@
 
 namespace millrace {
 namespace {
-
-/// Not-a-number has no JSON; null says so.
-Json finite(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
-
-const char* name_of(EvaluationBeside how) {
-  switch (how) {
-    case EvaluationBeside::none: return "none";
-    case EvaluationBeside::drop_last: return "drop_last";
-    case EvaluationBeside::padded: return "padded";
-    case EvaluationBeside::replicated: return "replicated";
-  }
-  return "none";
-}
 
 void add_evaluation(Json& record, const train::Evaluation& e) {
   record["evaluate_seconds"] = e.seconds;
@@ -38,8 +24,6 @@ class Evaluator {
  public:
   Evaluator(const Spec& spec, const Source& test, Crew& crew, const LoaderOptions& options, FaultFile& faults, const Context& context)
       : spec_(spec), test_(test), crew_(crew), options_(options), faults_(faults), context_(context), recipe_(make_recipe(spec, test.info(), true)) {}
-
-  const LoaderOptions& options() const { return options_; }
 
   /// A range of the test set, each sample on one rank. The same on every rank.
   train::Evaluation exact(LoaderOptions options, std::uint64_t& bad_samples) {
@@ -121,7 +105,7 @@ Counted counted_by(EvaluationBeside how, std::uint64_t images, std::uint64_t glo
 bool evaluate(const Spec& spec, const Source& test, Crew& crew, const LoaderOptions& options, FaultFile& faults, const Context& context, Json& record) {
   Evaluator evaluator(spec, test, crew, options, faults, context);
   std::uint64_t bad_samples = 0;
-  const train::Evaluation all = evaluator.exact(evaluator.options(), bad_samples);
+  const train::Evaluation all = evaluator.exact(options, bad_samples);
   if (all.stop_requested) return false;
   add_evaluation(record, all);
   record["evaluation_bad_samples"] = bad_samples;
@@ -141,7 +125,7 @@ bool evaluate(const Spec& spec, const Source& test, Crew& crew, const LoaderOpti
     // The samples in which the two ways differ: the last ones, or the first ones again.
     train::Evaluation part;
     if (counts.missed) {
-      LoaderOptions rest = evaluator.options();
+      LoaderOptions rest = options;
       rest.batch = std::min(global, test.size());
       rest.first_batch = test.size() / global;
       rest.batches = 1;
@@ -156,7 +140,7 @@ bool evaluate(const Spec& spec, const Source& test, Crew& crew, const LoaderOpti
     record["evaluate_seconds"] = all.seconds + part.seconds;
   }
   const bool any = scored > 0;
-  record["evaluation_beside"] = {{"how", name_of(how)},
+  record["evaluation_beside"] = {{"how", to_json(spec).at("train").at("evaluation_beside")},
                                  {"scored", counts.scored},
                                  {"missed", counts.missed},
                                  {"doubled", counts.doubled},

@@ -33,9 +33,6 @@ std::string hex(std::uint64_t value) {
   return text;
 }
 
-/// Not-a-number has no JSON; null says so.
-Json finite(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
-
 Json epoch_record(const EpochSums& sums, const std::string& run) {
   const train::EpochResult& e = sums.result();
   Json out;
@@ -181,6 +178,8 @@ void check_batch(const Spec& spec, const Source& source, const RankShape& ranks)
 }
 
 std::uint64_t steps_of(const Spec& spec, const Source& source, const RankShape& ranks) { return length_of(spec, source, ranks).steps; }
+
+Json finite(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
 bool evaluates(const Spec& spec) { return spec.train.evaluate_every && spec.train.options.model != "sleep"; }
 

@@ -28,6 +28,9 @@ struct Context {
   std::function<void(std::chrono::milliseconds)> set_patience = {};  ///< Of a stop: how long it may take from now on. May be empty.
 };
 
+/// JSON has no infinities: null stands for what is not finite.
+Json finite(double value);
+
 /// Whether a run ends in scores at all: toys that sleep have none, and evaluate_every = 0 asks for none.
 bool evaluates(const Spec& spec);
 
