@@ -3,6 +3,7 @@
 
     experiments/profile_cases.py [--only TEXT | --part I/N] [--seconds S] [--out FILE.md] [--records FILE.jsonl] [--program PATH]
     experiments/profile_cases.py --workers [--seconds S]      what-if for one worker more, against running it
+    experiments/profile_cases.py --together [--seconds S]     loader and trainer beside one another, against the prediction
 
 Slowed loaders wait busily in their last stage, slowed trainers sleep (or are real models), slow disks sleep in each read, slow
 links hold up each sum; "busy core": another process spins beside it. Pictures for the disk cases are drawn first (JPEG, by OpenCV or Pillow
@@ -200,6 +201,41 @@ def run_workers(args):
     return 0 if off == 0 else 1
 
 
+SPECS = ROOT / "experiments/specs"
+TOGETHER = [
+    ("LeNet on digits", "quickstart.toml", ["loader.workers=1"]),
+    ("LeNet on MNIST, affine", "mnist-workers.toml", ["loader.workers=1"]),
+    ("LeNet on MNIST, affine, no worker", "mnist-workers.toml", ["loader.workers=0"]),
+    ("a trainer of 2 ms on digits", "bench/sleep.toml", []),
+    ("Toy, 2 ranks", "esd-ddp.toml", ["train.model=toy", "train.ranks=2", "loader.workers=1"]),
+    ("MobileNetV3 on MNIST", "esd-ddp.toml", ["train.model=mobilenetv3_small", "train.precision=fp32", "train.threads=1", "loader.workers=1"]),
+    ("WideResNet on Fashion-MNIST", "fashion-ddp-cpu.toml", ["train.ranks=1", "data.batch_per_rank=32"]),
+    ("ResNet-18 on CIFAR-100, timm's recipe", "cifar-ddp-cpu.toml", ["train.ranks=1", "data.batch_per_node=32"]),
+    ("photographs, a trainer of 5 ms", "bench/rrc.toml", ["train.model=sleep", "train.step_microseconds=5000"]),
+    ("RandAugment on photographs, a trainer of 80 ms", "bench/timm_ra.toml", ["train.model=sleep", "train.step_microseconds=80000"]),
+]
+LEAST_TOGETHER = 0.97
+
+
+def run_together(args):
+    rows, short = [], 0
+    for name, spec, sets in TOGETHER:
+        if args.only and args.only not in name:
+            continue
+        p = profile(args.program, SPECS / spec, sets, args.seconds)
+        e, predicted = p["intervals"]["E"], p["predicted"]
+        short += e["median"] < LEAST_TOGETHER * predicted
+        rows.append((name, p["workers"], rate(p["legs"]["L"]), rate(p["legs"]["A"]), rate(predicted), f"{rate(e['median'])} ({rate(e['low'])}-{rate(e['high'])})",
+                     f"{e['median'] / predicted:.2f}", p["verdict"], p["confidence"], p["rounds"]))
+        print(rows[-1], file=sys.stderr, flush=True)
+    text = table(rows, ["spec", "workers", "L", "A", "predicted", "E (interval)", "E / predicted", "verdict", "confidence", "rounds"])
+    text += f"\n\n{len(rows) - short} of {len(rows)} reach {LEAST_TOGETHER} of the prediction.\n"
+    print(text)
+    if args.out:
+        pathlib.Path(args.out).write_text(text)
+    return 0 if short == 0 else 1
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", help="cases whose name has this in it")
@@ -210,10 +246,13 @@ def main():
     parser.add_argument("--records", help="every profile, a line each (appended)")
     parser.add_argument("--program", default=str(ROOT / "build/release/millrace"))
     parser.add_argument("--workers", action="store_true", help="check the what-if for one worker more by running it")
+    parser.add_argument("--together", action="store_true", help="ten specs: what loader and trainer do together, against the prediction")
     args = parser.parse_args()
     if args.from_records:
         records = [json.loads(line) for line in open(args.from_records)]
         return report([(r["case"], r["expected"], r["profile"]) for r in records], args.out)
+    if args.together:
+        return run_together(args)
     return run_workers(args) if args.workers else run_cases(args)
 
 

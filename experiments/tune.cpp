@@ -136,6 +136,7 @@ Tuning tune(const Spec& spec, SourceShelf& sources, const Context& context, doub
   Tuner tuner(spec, sources, context, std::clamp(seconds / 100, 0.1, 1.0));
   out.ranks = tuner.bench().shape().size;
   out.cores = context.host.cores;
+  out.batch = tuner.bench().batch();
   out.one_worker = tuner.rates_of_one();
   if (tuner.over()) return out;
   for (const int workers : worth_trying(out.one_worker, out.cores, out.ranks))

@@ -26,6 +26,7 @@ struct Tuning {
   std::size_t knee = 0, depth = 0;
   Rates one_worker;               ///< The legs that the candidates followed from.
   int ranks = 1, cores = 1;
+  double batch = 0;  ///< Rows a step, of all ranks.
   double seconds = 0;
 };
 

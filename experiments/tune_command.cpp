@@ -77,6 +77,7 @@ Json to_json(const Tuning& t) {
           {"by_workers", to_json(t.workers)},
           {"by_prefetch", to_json(t.prefetches)},
           {"one_worker", {{"L", t.one_worker.loader}, {"A", t.one_worker.reduced}, {"cpu_L", t.one_worker.loader_cpu}, {"cpu_A", t.one_worker.reduced_cpu}}},
+          {"batch", t.batch},
           {"cores_there", t.one_worker.cores},
           {"seconds", t.seconds}};
 }

@@ -50,6 +50,7 @@ Rates rates_of(const LegReadings& m) {
           .cores = m.cores_there ? m.cores_there.median : m.cores,
           .read_share = m.read_share.median,
           .everything = m.everything.median,
+          .cores_busy = m.cores_busy.median,
           .workers = m.workers};
 }
 
@@ -71,7 +72,9 @@ const char* name_of(Confidence confidence) {
 bool Rates::both_compute() const { return std::min(loader_cpu, reduced_cpu) >= kPart * (loader_cpu + reduced_cpu); }
 
 bool crowded(const Rates& r) {
-  return r.workers > 0 && r.both_compute() && r.everything > 0 && r.everything < kCrowded * std::min({r.loader, r.transfer, r.reduced});
+  if (r.workers == 0 || !r.both_compute() || r.everything == 0) return false;
+  if (r.cores_busy > 0 && r.cores_busy < kBusy * r.cores) return false;  // Cores were idle: whatever E waited for, it was no core.
+  return r.everything < kCrowded * std::min({r.loader, r.transfer, r.reduced});
 }
 
 Bound bound_of(const Rates& r) {

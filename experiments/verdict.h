@@ -44,6 +44,7 @@ struct Rates {
   double loader_cpu = 0, reduced_cpu = 0, cores = 0;
   double read_share = 0;
   double everything = 0;  ///< E; 0: not measured.
+  double cores_busy = 0;  ///< In E; 0: not measured.
   int workers = 1;
   /// Images a second that the cores allow where loader and trainer share them.
   double shared() const { return cores / (loader_cpu + reduced_cpu); }
@@ -59,9 +60,9 @@ const char* name_of(Bound bound);  ///< "loader-bound" ... "cpu-shared", "balanc
 
 /// What limits the pipeline: the lowest of its rates, told apart further where the loader waits for storage or the trainer for other
 /// ranks. `balanced`: making the lowest rate faster buys less than kBalance. `cpu_shared`: the cores allow less than kShared of what loader and
-/// trainer do apart, or together they reach less than kCrowded of it (threads that wait for one another lose more than adds up). It takes two
-/// to share: each needs kPart of the CPU time at least.
-inline constexpr double kBalance = 0.08, kShared = 0.92, kCrowded = 0.85, kPart = 0.08, kStorageShare = 0.5, kExposedReduce = 1.0 / 3;
+/// trainer do apart, or together they reach less than kCrowded of it (threads that wait for one another lose more than adds up) with kBusy of
+/// the cores in use. It takes two to share: each needs kPart of the CPU time at least.
+inline constexpr double kBalance = 0.08, kShared = 0.92, kCrowded = 0.85, kBusy = 0.7, kPart = 0.08, kStorageShare = 0.5, kExposedReduce = 1.0 / 3;
 Bound bound_of(const Rates& rates);
 /// Whether that is seen in E, however it was predicted.
 bool crowded(const Rates& rates);

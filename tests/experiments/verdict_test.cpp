@@ -26,6 +26,7 @@ LegReadings legs() {
   m.loader_cpu = reading(1e-3);
   m.reduced_cpu = reading(2e-3);
   m.cores_there = {2, 2, 2, 9};
+  m.cores_busy = {1.8, 1.8, 1.8, 9};
   m.waited = {0.01, 0.01, 0.01, 9};
   m.read_share = {0.1, 0.1, 0.1, 9};
   m.decode_share = {0.6, 0.6, 0.6, 9};
@@ -180,6 +181,15 @@ TEST(Judge, LoaderAndTrainerThatReachTooLittleTogetherAreCpuShared) {
   EXPECT_EQ(judge(m).bound, Bound::compute);
 }
 
+TEST(Judge, CoresThatWereIdleWereNotShared) {
+  // A disk that was slower in E than in L: a window of few reads.
+  LegReadings m = slower_loader(50, 40, 0.9);
+  m.read_share = reading(0.9);
+  EXPECT_EQ(judge(m).bound, Bound::cpu_shared);
+  m.cores_busy = {0.2, 0.2, 0.2, 9};
+  EXPECT_EQ(judge(m).bound, Bound::storage);
+}
+
 TEST(Judge, ATrainerThatIsSlowerBesideTheLoaderIsNoMatterWhereItWaitsForIt) {
   // 100 % of what the loader does apart: that the steps between waits take longer costs nothing.
   const LegReadings m = slower_loader(300, 299, 0.1);
@@ -206,6 +216,7 @@ LegReadings recorded(const nlohmann::json& p) {
   m.loader_cpu = reading_of(p["cpu_seconds_per_image"]["L"]);
   m.reduced_cpu = reading_of(p["cpu_seconds_per_image"]["A"]);
   m.cores_there = reading_of(p["cores_there"]);
+  if (p.contains("cores_busy")) m.cores_busy = reading_of(p["cores_busy"]);
   m.read_share = reading_of(p["read_share"]);
   m.waited = reading_of(p["wait_share"]);
   return m;
