@@ -146,7 +146,6 @@ int train_command(const SpecArguments& arguments, const Context& context) {
   if (!context.launched) settle_workers(spec, sources, context);
   if (context.stop.stop_requested()) return 0;  // Nothing is begun yet.
   const Ranks ranks = context.launched ? joined_ranks(*context.launched, spec, sources.train(spec.data), context.host) : local_ranks(spec, train::load());
-  if (context.launched) settle_workers(spec, sources, context, &ranks);
   const std::string folder = out_folder(arguments);
   const Source& source = sources.train(spec.data);
   std::optional<TrainOutput> output;
@@ -154,6 +153,7 @@ int train_command(const SpecArguments& arguments, const Context& context) {
   // So is a step that ranks in other processes end together.
   if ((spec.train.checkpoints() || context.launched) && context.set_patience) context.set_patience(std::chrono::seconds(25));
   try {
+    if (context.launched) settle_workers(spec, sources, context, &ranks);
     if (ranks.first()) output.emplace(folder, context, arguments.tensorboard);
     auto resume = ranks.first() ? resume_of(arguments, spec, source, ranks.shape(), folder, context) : std::nullopt;
     const std::string run = resume ? resume->state.run : new_run_id(spec);

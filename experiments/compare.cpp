@@ -12,6 +12,7 @@
 #include "experiments/compare_plan.h"
 #include "experiments/results.h"
 #include "experiments/tree_run.h"
+#include "experiments/tune.h"
 #include "pipeline/error.h"
 
 namespace millrace {
@@ -100,12 +101,28 @@ Spread spread_of(const std::vector<Json>& runs, const char* key, double scale = 
 }
 Json to_json(const Spread& s) { return {{"median", s.median}, {"least", s.low}, {"most", s.high}}; }
 
+/// A plan as text. Errors: Error(data) for a file whose name no JSON can hold.
+std::string text_of(const Json& plan) try {
+  return plan.dump();
+} catch (const Json::type_error&) {
+  for (const Json& file : plan["files"]) {
+    try {
+      (void)file.dump();
+    } catch (const Json::type_error&) {
+      throw Error(ErrorKind::data, file.get<std::string>() + ": the name is not UTF-8, and the DataLoader side is given names as JSON", "rename the file");
+    }
+  }
+  throw;
+}
+
 class Comparison {
  public:
   Comparison(const SpecArguments& arguments, const Context& context)
       : arguments_(arguments), context_(context), spec_(read_spec(arguments, context)), sources_([&](const std::string& text) { context.out.warning(text); }),
         source_(sources_.train(spec_.data)), python_(find_python()) {
+    if (spec_.train.ranks > 1) throw Error(ErrorKind::usage, "millrace compare is of one rank's loader", "--set train.ranks=1");
     check_batch(spec_, source_);
+    settle_workers(spec_, sources_, context);
     plan_ = dataloader_plan(spec_, source_.info());
     plan_["seconds"] = arguments.seconds;
     give_samples(source_, path_of(spec_.data), folder_.path, plan_);
@@ -114,7 +131,7 @@ class Comparison {
     for (const std::string& recipe : dataloader_recipes(spec_, source_.info())) {
       plan_["recipe"] = recipe;
       const std::string path = folder_.path + "/" + recipe + ".json";
-      std::ofstream(path) << plan_.dump();
+      std::ofstream(path) << text_of(plan_);
       contestants_.push_back({"dataloader " + recipe, {python_, script, path}, {}, {}});
     }
     contestants_.push_back({"step", own({"bench", "step"}), {}, {}});
@@ -127,8 +144,8 @@ class Comparison {
         if (c.failed.empty() && !run_once(c, r)) return false;
     context_.out.clear();
     const auto others = contestants_.begin() + 1;
-    if (!contestants_[0].failed.empty()) throw Error(ErrorKind::internal, "bench loader failed: " + contestants_[0].failed);
-    if (std::all_of(others, contestants_.end() - 1, [](const Contestant& c) { return !c.failed.empty(); })) throw Error(ErrorKind::usage, others->failed, hint_);
+    if (contestants_[0].runs.empty()) throw Error(ErrorKind::internal, "bench loader failed: " + contestants_[0].failed);
+    if (std::all_of(others, contestants_.end() - 1, [](const Contestant& c) { return c.runs.empty(); })) throw Error(ErrorKind::usage, others->failed, hint_);
     return true;
   }
 
@@ -143,7 +160,7 @@ class Comparison {
     out["images"] = images();
     out["contestants"] = Json::array();
     for (std::size_t i = 0; i + 1 < contestants_.size(); ++i) out["contestants"].push_back(row_json(contestants_[i]));
-    out["step"] = contestants_.back().failed.empty() ? Json{{"images_per_second", to_json(spread_of(contestants_.back().runs, "images_per_second"))}}
+    out["step"] = !contestants_.back().runs.empty() ? Json{{"images_per_second", to_json(spread_of(contestants_.back().runs, "images_per_second"))}}
                                                      : Json{{"failed", contestants_.back().failed}};
     out["python"] = python_;
     out["commit"] = build_commit();
@@ -156,7 +173,7 @@ class Comparison {
     const double ours = spread_of(contestants_[0].runs, "images_per_second").median;
     for (std::size_t i = 0; i + 1 < contestants_.size(); ++i) {
       const Contestant& c = contestants_[i];
-      if (!c.failed.empty()) continue;
+      if (c.runs.empty()) continue;
       const Spread rate = spread_of(c.runs, "images_per_second");
       const double training = training_of(c);
       out.add({c.name, grouped(rate.median), grouped(rate.low) + "-" + grouped(rate.high), significant(rate.median / ours, 3),
@@ -175,13 +192,14 @@ class Comparison {
     line(std::to_string(arguments_.repeats) + " runs of each in turn, each in a process of its own: medians; a window of " + significant(arguments_.seconds, 3) + " s after " +
          "1.2 s and 6 batches of warm-up; " + std::to_string(spec_.loader.workers) + " workers, batch " + std::to_string(spec_.data.batch) + ".");
     line("RSS counts a page of several processes once for each, PSS divides it among them.");
-    if (step.failed.empty())
+    if (!step.runs.empty())
       line("Training: " + grouped(images()) + " images with the trainer's step as measured, " + grouped(spread_of(step.runs, "images_per_second").median) +
            " images/s; loader and step " + (spec_.loader.workers ? "at the same time, within the " + std::to_string(context_.host.cores) + " cores." : "in turn."));
     else
       line("Training: not predicted, bench step failed: " + step.failed);
     for (const Contestant& c : contestants_)
-      if (!c.failed.empty() && c.name != "step") line(c.name + ": not run: " + c.failed + (hint_.empty() ? "" : " (" + hint_ + ")"));
+      if (!c.failed.empty() && c.name != "step")
+        line(c.name + (c.runs.empty() ? ": not run: " : ": failed in run " + std::to_string(c.runs.size() + 1) + ": ") + c.failed + (hint_.empty() ? "" : " (" + hint_ + ")"));
     for (const Contestant& c : contestants_)
       if (!c.runs.empty() && c.runs[0].contains("versions")) {
         std::string versions;
@@ -191,11 +209,18 @@ class Comparison {
     return out;
   }
 
+  /// Before the first run: minutes would be lost after the last.
+  static void check_folder(const std::string& folder) {
+    std::error_code error;
+    fs::create_directories(folder, error);
+    if (error) throw Error(ErrorKind::data, folder + ": " + error.message(), "name a folder that can be made with --out");
+  }
+
   void write(const std::string& folder) const {
-    fs::create_directories(folder);
+    check_folder(folder);
     std::ofstream lines(folder + "/compare.jsonl");
     for (const Contestant& c : contestants_)
-      for (const Json& run : c.runs) lines << run.dump() << "\n";
+      for (const Json& run : c.runs) lines << run.dump(-1, ' ', false, Json::error_handler_t::replace) << "\n";
     std::ofstream page(folder + "/compare.md");
     page << "# " << fs::path(arguments_.spec).stem().string() << ": Millrace beside PyTorch's DataLoader\n\n`" << context_.command << "`\n\n"
          << context_.host.cpu << ", " << context_.host.cores << " cores; " << context_.host.os << "; commit " << build_commit() << ".\n\n"
@@ -222,6 +247,7 @@ class Comparison {
       out.emplace_back("--set");
       out.push_back(set);
     }
+    out.insert(out.end(), {"--set", "loader.workers=" + std::to_string(spec_.loader.workers)});  // As settled, where the spec says "auto".
     out.insert(out.end(), {"--json", "--seconds", fixed(arguments_.seconds, 3)});
     return out;
   }
@@ -255,8 +281,9 @@ class Comparison {
   /// 0: there is no step to go with it.
   double training_of(const Contestant& c) const {
     const Contestant& step = contestants_.back();
-    if (!step.failed.empty() || !c.failed.empty()) return 0;
-    const int threads = spec_.train.options.threads ? std::min(spec_.train.options.threads, context_.host.cores) : context_.host.cores;
+    if (step.runs.empty() || c.runs.empty()) return 0;
+    const bool on_device = step.runs[0].value("device", "").starts_with("cuda");  // Its CPU launches kernels, on one thread.
+    const int threads = on_device ? 1 : spec_.train.options.threads ? std::min(spec_.train.options.threads, context_.host.cores) : context_.host.cores;
     const double rate = spread_of(step.runs, "images_per_second").median;
     const bool sleeps = spec_.train.options.model == "sleep";
     const Side trainer{rate, sleeps ? 0 : threads / rate};  // Its threads are busy for as long as a step takes.
@@ -265,8 +292,9 @@ class Comparison {
   }
 
   Json row_json(const Contestant& c) const {
-    if (!c.failed.empty()) return {{"name", c.name}, {"failed", c.failed}};
+    if (c.runs.empty()) return {{"name", c.name}, {"failed", c.failed}};
     Json out{{"name", c.name}, {"runs", c.runs.size()}};
+    if (!c.failed.empty()) out["failed"] = c.failed;
     for (const char* key : {"images_per_second", "first_batch_seconds", "cpu_seconds_per_1000_images", "tree_peak_rss_bytes", "tree_peak_pss_bytes"})
       out[key] = to_json(spread_of(c.runs, key));
     if (const double seconds = training_of(c); seconds > 0) out["training_seconds"] = seconds;
@@ -276,7 +304,7 @@ class Comparison {
 
   const SpecArguments& arguments_;
   const Context& context_;
-  const Spec spec_;
+  Spec spec_;
   SourceShelf sources_;
   const Source& source_;
   const std::string python_;
@@ -290,9 +318,11 @@ class Comparison {
 
 int compare_command(const SpecArguments& arguments, const Context& context) {
   Comparison comparison(arguments, context);
+  if (!arguments.out.empty()) Comparison::check_folder(arguments.out);
   if (!comparison.run()) return 0;  // A part of the runs is not a result.
-  if (!arguments.out.empty()) comparison.write(arguments.out);
   std::printf("%s\n%s", comparison.table().text().c_str(), comparison.notes().c_str());
+  std::fflush(stdout);
+  if (!arguments.out.empty()) comparison.write(arguments.out);
   if (!arguments.out.empty()) std::printf("written: %s/compare.md %s/compare.jsonl\n", arguments.out.c_str(), arguments.out.c_str());
   if (arguments.json) std::printf("%s\n", comparison.json().dump().c_str());
   return 0;

@@ -216,8 +216,7 @@ def usual_transform():
         if step["op"] == "normalize":
             mean, std = step["mean"], step["std"]
         elif step["op"] == "random_erasing":
-            value = step["value"]
-            erasing = T.RandomErasing(p=step["p"], scale=step["scale"], ratio=step["ratio"], value=value if value == "random" else 0)
+            erasing = T.RandomErasing(p=step["p"], scale=step["scale"], ratio=step["ratio"], value=0)
         else:
             out.append(pictures_step(step))
     return T.Compose(out + tail(mean, std, erasing))

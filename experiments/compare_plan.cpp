@@ -27,7 +27,7 @@ void check_keys(const AugmentSpec& step, const Json& keys) {
   if (step.op == "random_erasing") {
     if (keys.value("timm", false)) no_word(step, " as timm draws it, outside of a timm recipe", "timm = false, or recipe = \"timm-train\"");
     if (keys.value("max_count", 1) != 1) no_word(step, " with max_count", switch_off);
-    if (keys.value("value", "const") == "pixel") no_word(step, " with value = \"pixel\"", "value = \"rand\" draws one colour");
+    if (keys.value("value", "const") != "const") no_word(step, " with value = \"" + keys["value"].get<std::string>() + "\"", "value = \"const\"");
   }
 }
 
@@ -70,8 +70,12 @@ Json dataloader_plan(const Spec& spec, const SourceInfo& source) {
   check_order(steps, spec.data.dtype);
   const Json settings = to_json(spec);
   for (std::size_t i = 0; i < steps.size(); ++i) check_keys(*steps[i], settings["augment"][i]);
-  if (spec.loader.extra_us_per_image > 0)
-    throw Error(ErrorKind::usage, "the DataLoader side cannot do loader.extra_us_per_image", "set it to 0");
+  const auto refuse = [](bool used, const std::string& key, const std::string& hint) {
+    if (used) throw Error(ErrorKind::usage, "the DataLoader side cannot do " + key, hint);
+  };
+  refuse(spec.loader.extra_us_per_image > 0, "loader.extra_us_per_image", "set it to 0");
+  refuse(!spec.data.extra_us_per_read.empty(), "data.extra_us_per_read", "leave it out");
+  refuse(spec.loader.cache != CacheKind::none, "loader.cache", "set it to \"none\"");
   return {{"augment", settings["augment"]},
           {"batch", spec.data.batch},
           {"channels", source.channels},

@@ -40,7 +40,11 @@ class Evaluator {
 
   /// All of it on every rank; counts are sums over ranks.
   train::Evaluation replicated() {
-    return each_alone(evaluation_options(spec_, test_, {}), static_cast<int>(crew_.trainers.size()));
+    LoaderOptions options = evaluation_options(spec_, test_, {});
+    // No more rows than a rank of the exact pass has: that is what was forecast.
+    options.batch = std::min(options.batch, std::max<std::uint64_t>(1, options_.batch / static_cast<std::uint64_t>(options_.world_size)));
+    options.batches = steps_per_epoch(test_.size(), options.batch, false);
+    return each_alone(options, static_cast<int>(crew_.trainers.size()));
   }
   /// The first few samples, fewer than there are ranks, on rank 0.
   train::Evaluation first(std::uint64_t samples) {

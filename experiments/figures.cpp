@@ -114,9 +114,10 @@ const FigureRow* FigureTable::named(std::string_view name) const {
 
 Json setting(const FigureRow& row, const std::string& key) {
   if (const auto it = row.settings.find(key); it != row.settings.end()) return *it;
-  if (key != "global_batch" && key != "all_workers") return nullptr;
+  if (key != "global_batch" && key != "node_batch" && key != "all_workers") return nullptr;
   Json out = Json::array();
-  for (const Work& work : works_of(row.settings)) out.push_back(key == "global_batch" ? work.global_batch : work.workers);
+  for (const Work& work : works_of(row.settings))
+    out.push_back(key == "global_batch" ? work.global_batch : key == "node_batch" ? work.global_batch / work.nodes : work.workers);
   return out.empty() ? Json() : out.size() == 1 ? out[0] : out;
 }
 

@@ -12,8 +12,9 @@
 namespace millrace {
 namespace {
 
-constexpr double kResidentBytes = 256 << 20;
-constexpr int kMostResident = 32, kLeastResident = 4, kLoadingWorkers = 8;
+constexpr std::uint64_t kResidentBytes = 256 << 20;  // Of a rank.
+constexpr std::uint64_t kMostResident = 32, kFewResident = 4, kLeastResident = 3;  // A GPU's trainer holds two.
+constexpr int kLoadingWorkers = 8;
 constexpr double kSpreadSeconds = 0.02, kSpinSeconds = 0.04, kHandOverSeconds = 0.03;
 
 bool wants_page_locked(const Spec& spec, const train::Api& api) {
@@ -96,34 +97,56 @@ LegBench::LegBench(const Spec& spec, SourceShelf& sources, const Context& contex
     options.world = nullptr;
     if (!alone_.empty()) alone_[r] = api_.make_trainer(options);
   });
+  for (std::size_t r = 0; r < crew_.trainers.size(); ++r) watched_.emplace_back(context.forensics, *crew_.trainers[r], shape_.first + int(r));
+  options_ = millrace::loader_options(spec_, shape_);
+  options_.drop_last = true;
+  options_.memory = &memory_;
+  // Resident batches: as many as are of use, and no more than a quarter of the bound while that leaves a few.
+  const MemoryBound bound = memory_bound(spec.loader);
+  const auto local = std::uint64_t(shape_.local), bytes = std::uint64_t(std::ceil(batch_ / shape_.size)) * recipe_->format().bytes();
+  const std::uint64_t least = local * kFewResident * bytes <= bound.bytes / 4 ? kFewResident : kLeastResident;
+  resident_batches_ = int(std::clamp(std::min(kResidentBytes, bound.bytes / 4 / local) / bytes, least, kMostResident));
+  fitted_ = fit_memory(spec, source_, *recipe_, options_, bound, local * std::uint64_t(resident_batches_) * bytes);
 }
 
-LoaderOptions LegBench::loader_options() {
-  LoaderOptions options = millrace::loader_options(spec_, shape_);
-  options.drop_last = true;
-  options.memory = &memory_;
-  return options;
+std::uint64_t LegBench::bytes_with(const LoaderOptions& options) const {
+  const MemoryForecast here = forecast_memory(source_, *recipe_, options);
+  return here.total() + fitted_.forecast.beside + fitted_.forecast.cache;
 }
 
 void LegBench::load_resident() {
   LoaderOptions options = loader_options();
-  const double rows = std::ceil(batch_ / shape_.size), bytes = rows * double(recipe_->format().bytes());
-  resident_batches_ = int(std::clamp(kResidentBytes / bytes, double(kLeastResident), double(kMostResident)));
   options.workers = std::max(kLoadingWorkers, 2 * context_.host.cores) / shape_.local + 1;  // Some may wait for a slow disk.
-  options.prefetch = resident_batches_;  // All are leased at once.
+  options.prefetch = 1;
+  while (options.workers > 1 && !fits(options)) --options.workers;
+  options.prefetch = resident_batches_;  // All are leased at once: these are the bytes that were set aside.
   options.batches = std::uint64_t(resident_batches_);
   options.extra_us_per_image = 0;
-  Loader loader(source_, *recipe_, options);
-  std::stop_callback stopper(context_.stop, [&] { loader.request_stop(); });
+  LegLoader leg = loader(options);
   resident_.resize(std::size_t(shape_.local));
   for (std::size_t r = 0; r < resident_.size(); ++r) {
-    while (auto batch = loader.stream(int(r)).next()) resident_[r].push_back(std::move(*batch));
+    while (auto batch = leg->stream(int(r)).next()) resident_[r].push_back(std::move(*batch));
     if (over()) return;
     rings_.emplace_back(resident_[r]);
     Replay half(resident_[r], std::max(1, resident_[r].front().rows() / 2));
     auto& halves = halves_.emplace_back();
     while (auto batch = half.try_next()) halves.push_back(std::move(*batch));
   }
+}
+
+void LegBench::fill_cache(double seconds) {
+  if (!fitted_.cache) return;
+  const auto began = SteadyClock::now();
+  LoaderOptions options = loader_options();
+  options.batches = source_.size() / options.batch;
+  options.workers = std::max(1, options.workers);
+  options.extra_us_per_image = 0;
+  LegLoader leg = loader(options);
+  crew_.threads.run([&](std::size_t r) {
+    while (seconds_between(began, SteadyClock::now()) < seconds && leg->stream(int(r)).next()) {
+    }
+    if (r == 0) leg->request_stop();  // The others may still wait.
+  });
 }
 
 Window LegBench::bench_steps(std::vector<std::unique_ptr<train::Trainer>>& trainers, std::vector<std::vector<Batch>>& batches) {
@@ -232,10 +255,9 @@ Window LegBench::train(Loader& loader, Pace& pace, Books& books) {
 Window LegBench::load_range(const LoaderOptions& options) {
   std::vector<double> images(std::size_t(shape_.local));
   Window out = timed(0, [&](std::uint64_t) {
-    Loader loader(source_, *recipe_, options);
-    std::stop_callback stopper(context_.stop, [&] { loader.request_stop(); });
+    LegLoader leg = loader(options);
     crew_.threads.run([&](std::size_t r) {
-      while (auto batch = loader.stream(int(r)).next()) images[r] += batch->rows();
+      while (auto batch = leg->stream(int(r)).next()) images[r] += batch->rows();
     });
   });
   out.images = std::accumulate(images.begin(), images.end(), 0.0);

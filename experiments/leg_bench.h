@@ -1,9 +1,12 @@
 #pragma once
+#include <list>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <vector>
 
+#include "experiments/evaluation.h"
+#include "experiments/memory.h"
 #include "experiments/replay.h"
 #include "experiments/training.h"
 
@@ -48,16 +51,35 @@ struct Books {
   double waited() const { return everything.phases.wait / everything.wall_seconds; }
 };
 
+/// A loader of a bench: watched, and stopped with it.
+/// Threads: as Loader.
+class LegLoader {
+ public:
+  LegLoader(const Source& source, const Recipe& recipe, const LoaderOptions& options, const Context& context, double watchdog_seconds)
+      : loader_(source, recipe, options), watched_(context.forensics, loader_, "loader", watchdog_seconds), stopper_(context.stop, loader_) {}
+  Loader& operator*() { return loader_; }
+  Loader* operator->() { return &loader_; }
+
+ private:
+  Loader loader_;
+  Forensics::Watched watched_;
+  StopLoader stopper_;
+};
+
 /// The trainers of a spec, alone and with their ranks, and windows of what they can do: legs are made of these.
+/// All of it keeps to the bound of the loader's memory (memory.h), and reads through the cache that the spec asks for.
 /// Threads: one caller. Errors: those of what it assembles. After a stop windows are empty or short: ask over().
 class LegBench {
  public:
-  /// `window_seconds`: how long one is meant to be.
+  /// `window_seconds`: how long one is meant to be. Errors: fit_memory's, where not even the shortest queue fits beside the resident batches.
   LegBench(const Spec& spec, SourceShelf& sources, const Context& context, double window_seconds);
   bool over() const { return context_.stop.stop_requested(); }
 
   /// Loads batches that stay, for the three legs below. Once, first.
   void load_resident();
+  /// Fills the spec's cache, where there is one, with what a first epoch would; for at most so long.
+  void fill_cache(double seconds);
+  const SampleCache* cache() const { return fitted_.cache ? &fitted_.cache->cache() : nullptr; }
   int resident_batches() const { return resident_batches_; }
 
   /// Steps on resident batches: with the other ranks, or each rank by itself; of half the rows.
@@ -68,8 +90,13 @@ class LegBench {
   /// Training on replayed batches.
   Window replay(Pace& pace);
 
-  /// [loader] of the spec on this bench: whole batches, memory that is kept.
-  LoaderOptions loader_options();
+  /// [loader] of the spec on this bench: whole batches, memory that is kept, no more of it than fits.
+  const LoaderOptions& loader_options() const { return options_; }
+  /// What a loader with these options takes with the cache and the resident batches, by forecast, and whether that is within the bound.
+  std::uint64_t bytes_with(const LoaderOptions& options) const;
+  bool fits(const LoaderOptions& options) const { return bytes_with(options) <= fitted_.bound.bytes; }
+  const FittedMemory& memory() const { return fitted_; }
+  LegLoader loader(const LoaderOptions& options) { return {fitted_.source(source_), *recipe_, options, context_, spec_.loader.watchdog_seconds}; }
   /// A consumer that only touches pages takes batches from the loader; then trainers do. Each after a warm-up of its own.
   Window load(Loader& loader, Pace& pace, Books& books);
   Window train(Loader& loader, Pace& pace, Books& books);
@@ -103,10 +130,13 @@ class LegBench {
   const std::unique_ptr<Recipe> recipe_;
   KeptMemory memory_;
   int resident_batches_ = 0;
+  LoaderOptions options_;
+  FittedMemory fitted_;
   std::vector<std::vector<Batch>> resident_, halves_;  // By local rank.
   std::vector<Replay> rings_;
   Crew crew_;
   std::vector<std::unique_ptr<train::Trainer>> alone_;  // Without the other ranks; empty where there are none.
+  std::list<Forensics::Watched> watched_;
 };
 
 }  // namespace millrace

@@ -16,6 +16,7 @@ namespace {
 constexpr double kRounds = 12, kLegs = 6;  // What a window's length is planned for.
 constexpr std::size_t kHalfSteps = 4, kColdRounds = 4;
 constexpr int kEnoughRounds = 6;
+constexpr double kForCache = 0.25;  // Of the time, at most.
 
 class Profiler {
  public:
@@ -26,6 +27,9 @@ class Profiler {
         options_(options),
         bench_(spec, sources, context, std::clamp(options.seconds / (kRounds * kLegs), 0.1, 2.0)) {
     bench_.load_resident();
+    context.out.note(bench_.memory().text());
+    if (!bench_.memory().note.empty()) context.out.warning(bench_.memory().note);
+    bench_.fill_cache(kForCache * options.seconds);
     describe();
   }
 
@@ -99,6 +103,10 @@ class Profiler {
     r.batch = bench_.batch();
     r.transfers = out_.device.starts_with("cuda");
     if (out_.set_bytes == 0) r.no_cold = "the set lies in memory";
+    if (const SampleCache* cache = bench_.cache()) {
+      r.no_cold = "samples are kept in memory: " + grouped(double(cache->count())) + " of " + grouped(double(source.size()));
+      out_.cached = cache->count();
+    }
     const std::uint64_t cache = cache_bytes_there();
     r.cold_is_usual = cache && out_.set_bytes > cache;
   }
@@ -120,13 +128,12 @@ class Profiler {
   void loader_legs() {
     LoaderOptions options = bench_.loader_options();
     options.first_batch = next_batch_;
-    Loader loader(bench_.source(), bench_.recipe(), options);
-    std::stop_callback stopper(context_.stop, [&] { loader.request_stop(); });
-    out_.loader_bytes = loader.bytes();
+    LegLoader loader = bench_.loader(options);
+    out_.loader_bytes = loader->bytes();
     Books alone, together;
-    const Window l = bench_.load(loader, pace_l_, alone);
+    const Window l = bench_.load(*loader, pace_l_, alone);
     if (over()) return;
-    const Window e = bench_.train(loader, pace_e_, together);
+    const Window e = bench_.train(*loader, pace_e_, together);
     if (over()) return;
     loader_.push_back(l.rate());
     loader_cpu_.push_back(l.cpu_an_image());
@@ -134,7 +141,7 @@ class Profiler {
     busy_.push_back(e.cpu_seconds / e.seconds);
     keep(alone.loader);
     keep(together);
-    const LoaderReport report = loader.report();
+    const LoaderReport report = loader->report();
     for (const SlowSample& slow : report.slowest) out_.slowest.push_back({{}, slow});
     next_batch_ += report.batches_delivered / std::uint64_t(bench_.shape().local) + 1;
   }
@@ -160,11 +167,12 @@ class Profiler {
     const std::uint64_t epoch = bench_.source().size() / options.batch;
     options.batches = std::clamp<std::uint64_t>(std::uint64_t(bench_.window_seconds() / pace_l_.step_seconds), 1, epoch);
     options.first_batch = (next_batch_ + epoch - 1) / epoch * epoch;  // From an epoch's start: each file is read once.
-    out_.left_in_cache = drop_from_cache(files_of(bench_.source(), ids_of(options)));
-    if (out_.left_in_cache > 0.5) {
-      out_.readings.no_cold = "the file system keeps " + fixed(100 * out_.left_in_cache, 0) + " % of the pages when asked to drop them";
+    const std::optional<double> left = drop_from_cache(files_of(bench_.source(), ids_of(options)));
+    if (left && *left > 0.5) {
+      out_.readings.no_cold = "the file system keeps " + fixed(100 * *left, 0) + " % of the pages when asked to drop them";
       return;
     }
+    out_.cold_unseen = !left;
     const Window cold = bench_.load_range(options);
     if (over()) return;
     const Window warm = bench_.load_range(options);

@@ -46,7 +46,7 @@ std::string arithmetic(const MemoryForecast& f) {
                     size_text(f.workspaces) + " (" + std::to_string(f.workspace_count) + " of " + size_text(f.workspace_bytes) + ")";
   if (f.plan) out += ", plan " + size_text(f.plan);
   out += ", threads " + size_text(f.threads) + ", code " + size_text(f.code);
-  if (f.beside) out += ", evaluation " + size_text(f.beside);
+  if (f.beside) out += ", beside it " + size_text(f.beside);
   if (f.cache) out += ", cache " + size_text(f.cache);
   return out;
 }
@@ -128,7 +128,7 @@ FittedMemory fit_memory(const Spec& spec, const Source& source, const Recipe& re
   const CacheHolds holds = spec.loader.cache == CacheKind::encoded ? CacheHolds::encoded : CacheHolds::decoded;
   const std::uint64_t largest = holds == CacheHolds::encoded ? f.largest_file : picture_bytes(f);
   f.cache = std::min(left, SampleCache::bytes_for(source.size(), largest));  // No more than the whole set.
-  out.cache = std::make_unique<CachedSource>(source, holds, f.cache, options.make_decoder);
+  out.cache = std::make_unique<CachedSource>(source, holds, f.cache, options.make_decoder, picture_bytes(f));
   return out;
 }
 

@@ -9,6 +9,8 @@
 #include <fstream>
 #include <set>
 
+#include "experiments/memory.h"
+
 namespace millrace {
 namespace {
 
@@ -30,6 +32,12 @@ class OpenFile {
 std::uint64_t size_of(const std::string& path) {
   struct stat s{};
   return stat(path.c_str(), &s) == 0 && S_ISREG(s.st_mode) ? static_cast<std::uint64_t>(s.st_size) : 0;
+}
+
+/// Of a file that one may only read, and that is another's, mincore says that all of it is in memory (since Linux 5.2).
+bool tells_pages(const std::string& path) {
+  struct stat s{};
+  return access(path.c_str(), W_OK) == 0 || (stat(path.c_str(), &s) == 0 && s.st_uid == geteuid());
 }
 
 /// Adds to the pages of a file, and to those of them that are in memory.
@@ -55,16 +63,17 @@ std::vector<std::string> files_of(const Source& source, const std::vector<std::u
   return {files.begin(), files.end()};
 }
 
-double drop_from_cache(const std::vector<std::string>& files) {
+std::optional<double> drop_from_cache(const std::vector<std::string>& files) {
   constexpr std::size_t kLookedAt = 64;
   std::uint64_t pages = 0, there = 0;
   for (std::size_t i = 0; i < files.size(); ++i) {
     const OpenFile file(files[i]);
     if (file.fd() < 0) continue;
     posix_fadvise(file.fd(), 0, 0, POSIX_FADV_DONTNEED);
-    if (i < kLookedAt) count_pages(file, size_of(files[i]), pages, there);
+    if (i < kLookedAt && tells_pages(files[i])) count_pages(file, size_of(files[i]), pages, there);
   }
-  return pages ? double(there) / double(pages) : 1;
+  if (pages == 0) return std::nullopt;
+  return double(there) / double(pages);
 }
 
 std::uint64_t bytes_in_files(const Source& source) {
@@ -78,7 +87,7 @@ std::uint64_t bytes_in_files(const Source& source) {
 std::uint64_t cache_bytes_there() {
   std::ifstream in("/proc/meminfo");
   for (std::string word; in >> word;)
-    if (std::uint64_t kib = 0; word == "MemAvailable:" && in >> kib) return kib * 1024;
+    if (std::uint64_t kib = 0; word == "MemAvailable:" && in >> kib) return std::min(kib * 1024, cgroup_memory_limit().value_or(kib * 1024));
   return 0;
 }
 

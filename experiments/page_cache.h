@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,13 +14,13 @@ namespace millrace {
 std::vector<std::string> files_of(const Source& source, const std::vector<std::uint64_t>& indices);
 
 /// Asks the kernel to forget these files' pages (posix_fadvise; no privilege is needed). Returns the share of pages that are still
-/// there, as mincore tells of at most 64 files.
-double drop_from_cache(const std::vector<std::string>& files);
+/// there, as mincore tells of at most 64 files; empty: of files that belong to others it tells nothing.
+std::optional<double> drop_from_cache(const std::vector<std::string>& files);
 
 /// Bytes of the set, from the sizes of some of its files; 0 where it lies in memory.
 std::uint64_t bytes_in_files(const Source& source);
 
-/// What the kernel could use for a cache: MemAvailable. 0: unknown.
+/// What the kernel could use for a cache: MemAvailable, and no more than the cgroup may hold, which pays for its pages. 0: unknown.
 std::uint64_t cache_bytes_there();
 
 }  // namespace millrace

@@ -128,22 +128,10 @@ Table queue_table(const LoaderReport& everything) {
   return table;
 }
 
-/// A sample's reading lies within its decoding: of a sample that was slow to read, that is what is told.
-std::vector<SlowOrigin> slowest_of(const LegsMeasured& legs) {
-  std::vector<SlowOrigin> out;
-  for (const SlowOrigin& slow : legs.slowest) {
-    const bool within = slow.sample.stage == Stage::decode && std::ranges::any_of(legs.slowest, [&](const SlowOrigin& other) {
-      return other.sample.stage == Stage::read && other.sample.id == slow.sample.id && other.sample.seconds > 0.5 * slow.sample.seconds;
-    });
-    if (!within) out.push_back(slow);
-  }
-  return out;
-}
-
 Table slow_table(const LegsMeasured& legs) {
   Table table({"slowest", "ms", "stage"});
   constexpr std::size_t kShown = 5;
-  for (const SlowOrigin& slow : slowest_of(legs)) {
+  for (const SlowOrigin& slow : legs.slowest) {
     if (table.rows() == kShown) break;
     const std::string with = slow.sample.images > 1 ? " and " + std::to_string(slow.sample.images - 1) + " more" : "";
     table.add({slow.origin + with, significant(1e3 * slow.sample.seconds, 3), name_of(slow.sample.stage)});
@@ -211,7 +199,8 @@ std::string verdict_sentence(const Profile& p) {
   const LegReadings& r = p.legs.readings;
   const Rates rates = rates_of(r);
   const std::string loads = "loading an image takes " + us(1 / rates.loader) + " us", trains = "training on it " + us(1 / rates.reduced) + " us";
-  const std::string waits = "; the trainer waits " + percent(r.waited.median, 0) + " of the time";
+  const std::string turns = "; they take turns in one thread, and a first worker would hide the shorter behind the longer";
+  const std::string waits = r.workers == 0 ? turns : "; the trainer waits " + percent(r.waited.median, 0) + " of the time";
   switch (p.verdict.bound) {
     case Bound::loader: return loads + ", " + trains + waits;
     case Bound::storage: return "reading is " + percent(rates.read_share, 0) + " of the workers' time; " + loads + ", " + trains + waits;
@@ -295,7 +284,7 @@ Json to_json(const Profile& p) {
   out["everything"]["wall_seconds"] = p.legs.wall_seconds;
   out["everything"]["unaccounted_seconds"] = p.legs.unaccounted_seconds;
   out["slowest"] = Json::array();
-  for (const SlowOrigin& slow : slowest_of(p.legs))
+  for (const SlowOrigin& slow : p.legs.slowest)
     out["slowest"].push_back(
         {{"origin", slow.origin}, {"images", slow.sample.images}, {"stage", name_of(slow.sample.stage)}, {"seconds", slow.sample.seconds}});
   out["device"] = p.legs.device;
@@ -311,7 +300,7 @@ std::vector<std::string> write_profile(const std::string& folder, const Profile&
   if (error) throw Error(ErrorKind::data, folder + ": " + error.message(), "name a folder that can be made with --out");
   const auto path = [&](const char* name) { return (std::filesystem::path(folder) / name).string(); };
   write_text(path("profile.md"), profile_markdown(p, command, machine));
-  write_text(path("profile.json"), record.dump() + "\n");
+  write_text(path("profile.json"), record.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
   std::vector<std::string> files{path("profile.md"), path("profile.json")};
   constexpr int kWidth = 720, kHeight = 420;
   for (std::string& file : write_pictures(folder, "profile", plot_program(p), kWidth, kHeight, warn)) files.push_back(std::move(file));

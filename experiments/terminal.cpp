@@ -66,11 +66,20 @@ std::string Table::text() const {
   return out;
 }
 
+namespace {
+/// A file may be named with what ends a cell.
+std::string escaped(const std::string& cell) {
+  std::string out;
+  for (const char c : cell) out += c == '|' ? "\\|" : std::string(1, c);
+  return out;
+}
+}  // namespace
+
 std::string Table::markdown() const {
   std::string out;
   const auto line = [&](const std::vector<std::string>& cells) {
     out += "|";
-    for (const auto& c : cells) out += " " + c + " |";
+    for (const auto& c : cells) out += " " + escaped(c) + " |";
     out += "\n";
   };
   line(header_);

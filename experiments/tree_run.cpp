@@ -102,7 +102,10 @@ pid_t spawn(const std::vector<std::string>& command, const Capture& out, const C
   posix_spawn_file_actions_adddup2(&files, err.fd, 2);
   posix_spawnattr_t how;
   posix_spawnattr_init(&how);
-  posix_spawnattr_setflags(&how, POSIX_SPAWN_SETPGROUP);
+  posix_spawnattr_setflags(&how, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
+  sigset_t none;
+  sigemptyset(&none);
+  posix_spawnattr_setsigmask(&how, &none);  // This program blocks what its signal thread takes; a child that blocked SIGTERM could not be ended.
   pid_t pid = 0;
   const int error = posix_spawn(&pid, words[0].c_str(), &files, &how, arguments.data(), environ);
   posix_spawn_file_actions_destroy(&files);
@@ -120,19 +123,21 @@ TreeRun run_tree(const std::vector<std::string>& command, std::chrono::milliseco
   const pid_t pid = spawn(command, out, err);
   TreeRun run;
   const auto end = Clock::now() + limit;
-  int status = 0;
-  for (int look = 0; waitpid(pid, &status, WNOHANG) == 0; ++look) {
+  const auto ended = [pid] {
+    siginfo_t info{};
+    return waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid;
+  };
+  for (int look = 0; !ended(); ++look) {
     const std::vector<pid_t> tree = tree_of(pid);
     run.peak_rss_bytes = std::max(run.peak_rss_bytes, sum(tree, rss_of));
     if (look % kLooksAPss == kLooksAPss - 1) run.peak_pss_bytes = std::max(run.peak_pss_bytes, sum(tree, pss_of));
     run.timed_out = Clock::now() >= end;
-    if (run.timed_out || stop.stop_requested()) {
-      kill(-pid, SIGKILL);  // Not yet waited for, so the number is still its own.
-      waitpid(pid, &status, 0);
-      break;
-    }
+    if (run.timed_out || stop.stop_requested()) break;
     std::this_thread::sleep_for(kBetween);
   }
+  kill(-pid, SIGKILL);  // With all that it started and left behind. Not yet waited for, so the number is still its own.
+  int status = 0;
+  waitpid(pid, &status, 0);
   run.status = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
   run.out = out.text();
   run.err = err.text();

@@ -14,13 +14,14 @@ namespace {
 constexpr int kMostTried = 9, kMostWorkers = 256;
 constexpr double kFarBehind = 0.85;        // Of the best: after some rounds no longer tried.
 constexpr std::size_t kRoundsBeforeDrop = 2;
+constexpr double kCacheWindows = 10;         // Filling a cache takes at most so many.
 constexpr double kForWorkers = 0.7;        // Of the time; the rest is for depths.
 
 /// What the trainer needs of workers, if each does as much as the one that was measured; no more than the cores can run.
-int needed(const Rates& one) {
+int needed(const Rates& one, int ranks) {
   const double most = one.loader_cpu > 0 ? one.cores / one.loader_cpu : one.reduced;
-  const double workers = std::ceil(std::min(one.reduced, most) / one.loader);
-  return static_cast<int>(std::clamp(workers, 1.0, double(kMostWorkers)));
+  const double workers = std::ceil(std::min(one.reduced, most) / one.loader), allowed = std::min(kMostWorkers, kMaxThreads / std::max(1, ranks)) - 1;
+  return static_cast<int>(std::clamp(workers, 1.0, std::max(1.0, allowed)));  // One more may be tried.
 }
 
 class Tuner {
@@ -34,15 +35,15 @@ class Tuner {
   /// L of one worker and A: what predictions need.
   Rates rates_of_one() {
     bench_.load_resident();
+    bench_.fill_cache(kCacheWindows * bench_.window_seconds());
     if (over()) return {};
     const Window reduced = bench_.step(true);
     LoaderOptions options = bench_.loader_options();
     options.workers = 1;
-    Loader loader(bench_.source(), bench_.recipe(), options);
-    std::stop_callback stopper(context_.stop, [&] { loader.request_stop(); });
+    LegLoader loader = bench_.loader(options);
     Pace pace;
     Books books;
-    const Window loaded = bench_.load(loader, pace, books);
+    const Window loaded = bench_.load(*loader, pace, books);
     if (over()) return {};
     return {.loader = loaded.rate(),
             .transfer = std::numeric_limits<double>::infinity(),
@@ -56,30 +57,30 @@ class Tuner {
 
   /// One window of everything with this setting.
   void attempt(Tried& tried) {
-    LoaderOptions options = bench_.loader_options();
-    options.workers = tried.workers;
-    options.prefetch = tried.prefetch;
+    LoaderOptions options = options_of(tried);
     options.first_batch = first_batch_;
-    Loader loader(bench_.source(), bench_.recipe(), options);
-    std::stop_callback stopper(context_.stop, [&] { loader.request_stop(); });
-    tried.slots_bytes = loader.bytes();
+    LegLoader loader = bench_.loader(options);
     // The pace is this setting's own: a window is counted in steps.
     Books books;
-    const Window window = bench_.train(loader, paces_[{tried.workers, tried.prefetch}], books);
+    const Window window = bench_.train(*loader, paces_[{tried.workers, tried.prefetch}], books);
     if (over()) return;
     tried.rates.push_back(window.rate());
     tried.waited = books.waited();
-    first_batch_ += loader.report().batches_delivered / std::uint64_t(bench_.shape().local) + 1;
+    first_batch_ += loader->report().batches_delivered / std::uint64_t(bench_.shape().local) + 1;
   }
 
-  /// Rounds over all settings until `until` says that time is up, at least one.
+  /// Rounds over the settings that fit the memory until `until` says that time is up, at least two settings; those that were never tried go.
   template <class Until>
   void compare(std::vector<Tried>& settings, Until&& until) {
+    for (Tried& tried : settings) tried.memory_bytes = bench_.bytes_with(options_of(tried)) - bench_.memory().forecast.beside;
+    std::erase_if(settings, [&](const Tried& tried) { return settings.size() > 1 && !bench_.fits(options_of(tried)); });
     double best = 0;
     bool first = true;
+    std::size_t tries = 0;
     while (!over() && (first || !until())) {
       for (Tried& tried : settings) {
-        if (tried.dropped || (!first && until())) continue;
+        if (tried.dropped || (tries >= 2 && until())) continue;
+        ++tries;
         attempt(tried);
         if (over()) return;
         context_.out.progress("tune: workers " + std::to_string(tried.workers) + ", prefetch " + std::to_string(tried.prefetch) + ", " + grouped(tried.rates.back()) +
@@ -90,9 +91,17 @@ class Tuner {
       for (Tried& tried : settings)
         tried.dropped = tried.rates.size() >= kRoundsBeforeDrop && *std::ranges::max_element(tried.rates) < kFarBehind * best;
     }
+    std::erase_if(settings, [](const Tried& tried) { return tried.rates.empty(); });
   }
 
  private:
+  LoaderOptions options_of(const Tried& tried) const {
+    LoaderOptions options = bench_.loader_options();
+    options.workers = tried.workers;
+    options.prefetch = tried.prefetch;
+    return options;
+  }
+
   const Context& context_;
   LegBench bench_;
   std::map<std::pair<int, int>, Pace> paces_;
@@ -109,7 +118,7 @@ std::size_t knee_of(std::span<const Tried> tried) {
 }
 
 std::vector<int> worth_trying(const Rates& one, int cores, int ranks) {
-  const int here = std::max(1, cores / std::max(1, ranks)), need = needed(one);
+  const int here = std::max(1, cores / std::max(1, ranks)), need = needed(one, ranks);
   std::set<int> out{0, 1, 2, here};
   if (here > 1) out.insert(here - 1);
   for (const int w : {need - 1, need, need + 1}) out.insert(std::max(0, w));
@@ -121,7 +130,7 @@ std::vector<int> worth_trying(const Rates& one, int cores, int ranks) {
 }
 
 int workers_by_rates(const Rates& one, int cores, int ranks) {
-  const int most = std::max(needed(one) + 1, std::max(1, cores / std::max(1, ranks)));
+  const int most = std::max(needed(one, ranks) + 1, std::max(1, cores / std::max(1, ranks)));
   double best = 0;
   for (int w = 0; w <= most; ++w) best = std::max(best, predict(with_workers(one, w)));
   for (int w = 0; w <= most; ++w)
@@ -160,7 +169,14 @@ void settle_workers(Spec& spec, SourceShelf& sources, const Context& context, co
   constexpr double kWindowSeconds = 0.3;
   spec.loader.workers = 1;
   Spec here = spec;
-  if (joined && !joined->device.empty()) here.train.options.device = joined->device;
+  if (joined) {  // By itself: one rank with its share of the rows and of the cores.
+    const RankShape shape = joined->shape();
+    here.data.batch = std::max<std::uint64_t>(1, global_batch(spec.data, shape) / static_cast<std::uint64_t>(shape.size));
+    here.data.batch_unit = BatchUnit::global;
+    here.train.ranks = 1;
+    if (here.train.options.threads == 0) here.train.options.threads = std::max(1, context.host.cores / std::max(1, joined->on_host));
+    if (!joined->device.empty()) here.train.options.device = joined->device;
+  }
   Tuner tuner(here, sources, context, kWindowSeconds);
   const Rates one = tuner.rates_of_one();
   const int ranks = joined ? joined->on_host : tuner.bench().shape().size;

@@ -12,7 +12,7 @@ namespace millrace {
 struct Tried {
   int workers = 1, prefetch = 2;
   std::vector<double> rates;       ///< Images a second, one a round.
-  std::uint64_t slots_bytes = 0;   ///< What the loader holds for it.
+  std::uint64_t memory_bytes = 0;  ///< Of the loader, by forecast: slots, workspaces, threads, cache.
   double waited = 0;               ///< Share of the last window that the trainer waited.
   double predicted = 0;            ///< By the legs of one worker; 0: not asked.
   bool dropped = false;            ///< Far behind after some rounds, and not tried further.
@@ -41,7 +41,7 @@ std::vector<int> worth_trying(const Rates& one_worker, int cores, int ranks);
 /// The number of workers a rank by the rates of one worker alone: the least whose prediction is within kNear of the best.
 int workers_by_rates(const Rates& one_worker, int cores, int ranks);
 
-/// Tries numbers of workers, then depths, in rounds. Errors: those of what it assembles.
+/// Tries numbers of workers, then depths, in rounds; of those alone that the bound of memory allows. Errors: those of what it assembles.
 Tuning tune(const Spec& spec, SourceShelf& sources, const Context& context, double seconds);
 
 /// Where the spec says loader.workers = "auto": measures one worker and the trainer for about a second, and writes the number into the spec.

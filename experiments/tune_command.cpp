@@ -12,7 +12,7 @@ namespace {
 std::string rate_text(const Reading& r) { return significant(r.low) + "-" + significant(r.high); }
 
 Table table_of(const std::vector<Tried>& tried, std::size_t chosen, bool by_workers) {
-  std::vector<std::string> header{by_workers ? "workers" : "prefetch", "images/s", "interval", "of the best %", "waits %", "slots", "rounds"};
+  std::vector<std::string> header{by_workers ? "workers" : "prefetch", "images/s", "interval", "of the best %", "waits %", "memory", "rounds"};
   if (by_workers) header.insert(header.begin() + 2, "predicted");
   header.emplace_back("");
   Table table(header);
@@ -22,7 +22,7 @@ Table table_of(const std::vector<Tried>& tried, std::size_t chosen, bool by_work
     const Tried& t = tried[i];
     const Reading r = t.rate();
     std::vector<std::string> row{std::to_string(by_workers ? t.workers : t.prefetch), significant(r.median), rate_text(r), fixed(100 * r.median / best, 1),
-                                 fixed(100 * t.waited, 0), bytes_text(double(t.slots_bytes)), std::to_string(r.count)};
+                                 fixed(100 * t.waited, 0), bytes_text(double(t.memory_bytes)), std::to_string(r.count)};
     if (by_workers) row.insert(row.begin() + 2, significant(t.predicted));
     row.emplace_back(i == chosen ? "<- advised" : "");
     table.add(std::move(row));
@@ -49,7 +49,9 @@ std::string advice(const Tuning& t) {
   out += "\n";
   if (!t.prefetches.empty()) {
     const Tried& depth = t.prefetches[t.depth];
-    out += "loader.prefetch = " + std::to_string(depth.prefetch) + ": slots take " + bytes_text(double(depth.slots_bytes)) + each + "\n";
+    out += "loader.prefetch = " + std::to_string(depth.prefetch) + ": the loader takes " + bytes_text(double(depth.memory_bytes)) + "\n";
+  } else if (knee.workers > 0) {
+    out += "loader.prefetch = " + std::to_string(knee.prefetch) + ": no time was left to try others\n";
   } else {
     out += "loader.prefetch has no effect without workers\n";
   }
@@ -61,7 +63,7 @@ Json to_json(const std::vector<Tried>& tried) {
   for (const Tried& t : tried) {
     const Reading r = t.rate();
     out.push_back({{"workers", t.workers}, {"prefetch", t.prefetch}, {"images_per_second", r.median}, {"low", r.low}, {"high", r.high}, {"rounds", r.count},
-                   {"predicted", t.predicted}, {"wait_share", t.waited}, {"loader_bytes", t.slots_bytes}, {"rates", t.rates}});
+                   {"predicted", t.predicted}, {"wait_share", t.waited}, {"memory_bytes", t.memory_bytes}, {"rates", t.rates}});
   }
   return out;
 }
@@ -73,7 +75,7 @@ Json to_json(const Tuning& t) {
           {"images_per_second", knee.rate().median},
           {"low", knee.rate().low},
           {"high", knee.rate().high},
-          {"loader_bytes", t.prefetches.empty() ? knee.slots_bytes : t.prefetches[t.depth].slots_bytes},
+          {"memory_bytes", t.prefetches.empty() ? knee.memory_bytes : t.prefetches[t.depth].memory_bytes},
           {"by_workers", to_json(t.workers)},
           {"by_prefetch", to_json(t.prefetches)},
           {"one_worker", {{"L", t.one_worker.loader}, {"A", t.one_worker.reduced}, {"cpu_L", t.one_worker.loader_cpu}, {"cpu_A", t.one_worker.reduced_cpu}}},

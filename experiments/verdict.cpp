@@ -18,6 +18,7 @@ constexpr double kWaitAgrees = 0.2;       // The share of waiting in E's books a
 
 /// The lowest rank k (from 0) such that [x_k, x_(n-1-k)] holds the median with probability 0.95: binomial tails of a fair coin.
 std::size_t rank_of_interval(std::size_t n) {
+  if (n > 500) return static_cast<std::size_t>(double(n) / 2 - 0.98 * std::sqrt(double(n))) - 1;  // The normal's; 2^-n is near underflow.
   double probability = std::pow(0.5, double(n)), tail = 0;  // Of j values below the median, summed.
   std::size_t k = 0;
   for (std::size_t j = 0; j < n / 2; ++j) {
@@ -80,9 +81,9 @@ bool crowded(const Rates& r) {
 Bound bound_of(const Rates& r) {
   std::array<double, 3> apart{r.loader, r.transfer, r.reduced};
   std::ranges::sort(apart);
-  // In one thread nothing is shared: they take turns.
+  // In one thread they take turns: nothing is shared, and whichever becomes faster, the whole does.
   if ((r.workers > 0 && r.both_compute() && r.shared() < kShared * apart[0]) || crowded(r)) return Bound::cpu_shared;
-  if (apart[1] < (1 + kBalance) * apart[0]) return Bound::balanced;
+  if (r.workers > 0 && apart[1] < (1 + kBalance) * apart[0]) return Bound::balanced;
   if (r.loader == apart[0]) return r.read_share > kStorageShare ? Bound::storage : Bound::loader;
   if (r.transfer == apart[0]) return Bound::transfer;
   return r.reduced < (1 - kExposedReduce) * r.compute ? Bound::communication : Bound::compute;
@@ -232,6 +233,7 @@ std::vector<WhatIf> what_if(const LegReadings& m) {
     Rates more = now;
     more.loader *= (w + 1) / w;
     more.compute *= (w + 1) / w;
+    more.transfer *= (w + 1) / w;  // A device of its own, with its own way to it.
     more.reduced = m.batch * (w + 1) / w / (step + grown);
     more.loader = std::min(more.loader, more.cores / std::max(1e-12, more.loader_cpu));
     const double by_cores = more.reduced_cpu > 0 ? more.cores / more.reduced_cpu : kInfinite;

@@ -61,7 +61,8 @@ const char* name_of(Bound bound);  ///< "loader-bound" ... "cpu-shared", "balanc
 /// What limits the pipeline: the lowest of its rates, told apart further where the loader waits for storage or the trainer for other
 /// ranks. `balanced`: making the lowest rate faster buys less than kBalance. `cpu_shared`: the cores allow less than kShared of what loader and
 /// trainer do apart, or together they reach less than kCrowded of it (threads that wait for one another lose more than adds up) with kBusy of
-/// the cores in use. It takes two to share: each needs kPart of the CPU time at least.
+/// the cores in use. It takes two to share: each needs kPart of the CPU time at least. With workers = 0 they take turns, and the verdict is
+/// what takes longest.
 inline constexpr double kBalance = 0.08, kShared = 0.92, kCrowded = 0.85, kBusy = 0.7, kPart = 0.08, kStorageShare = 0.5, kExposedReduce = 1.0 / 3;
 Bound bound_of(const Rates& rates);
 /// Whether that is seen in E, however it was predicted.

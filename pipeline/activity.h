@@ -19,10 +19,12 @@ class Activity {
   };
   void set(unsigned kind, std::uint64_t number, SteadyClock::time_point since) {
     since_.store(since.time_since_epoch().count(), std::memory_order_relaxed);
-    what_.store(number << 4 | kind, std::memory_order_relaxed);
+    what_.store(number << 4 | kind, std::memory_order_release);
   }
+  /// Kind 0, without a time: whoever still sees the last kind sees its time too.
+  void clear() { what_.store(0, std::memory_order_release); }
   Seen seen() const {
-    const std::uint64_t what = what_.load(std::memory_order_relaxed);
+    const std::uint64_t what = what_.load(std::memory_order_acquire);
     return {static_cast<unsigned>(what & 15), what >> 4, SteadyClock::time_point(SteadyClock::duration(since_.load(std::memory_order_relaxed)))};
   }
 
@@ -35,7 +37,7 @@ class Activity {
 class During {
  public:
   During(Activity& activity, unsigned kind, std::uint64_t number = 0) : activity_(activity) { activity.set(kind, number, SteadyClock::now()); }
-  ~During() { activity_.set(0, 0, {}); }
+  ~During() { activity_.clear(); }
   During(const During&) = delete;
   During& operator=(const During&) = delete;
 

@@ -17,8 +17,9 @@ Sample sample_of(const CachedSample& kept) {
 
 }  // namespace
 
-CachedSource::CachedSource(const Source& plain, CacheHolds holds, std::uint64_t bound_bytes, std::function<std::unique_ptr<Decoder>()> make_decoder)
-    : plain_(plain), holds_(holds), make_decoder_(std::move(make_decoder)), cache_(plain.size(), bound_bytes) {}
+CachedSource::CachedSource(const Source& plain, CacheHolds holds, std::uint64_t bound_bytes, std::function<std::unique_ptr<Decoder>()> make_decoder,
+                           std::uint64_t picture_bytes)
+    : plain_(plain), holds_(holds), make_decoder_(std::move(make_decoder)), picture_bytes_(picture_bytes), cache_(plain.size(), bound_bytes) {}
 
 Expected<Sample> CachedSource::read(std::uint64_t index, Buffer& scratch) const {
   if (index >= size()) return plain_.read(index, scratch);  // Its fault.
@@ -49,6 +50,7 @@ const CachedSample* CachedSource::keep_decoded(std::uint64_t index, const Sample
   if (info && !cache_.full_for(bytes(*info))) {
     const Expected<ImageView> whole = desk->decoder->decode(sample.bytes, {0, 0, info->size.width, info->size.height}, desk->canvas);
     if (whole) kept = cache_.keep(index, sample.label, *whole);
+    if (picture_bytes_ && desk->canvas.capacity_bytes() > picture_bytes_) desk->canvas = {};
   }
   std::lock_guard lock(mutex_);
   desks_.push_back(std::move(desk));

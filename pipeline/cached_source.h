@@ -19,7 +19,9 @@ enum class CacheHolds : std::uint8_t { encoded, decoded };
 /// Errors:  the constructor throws std::bad_alloc; reading as `plain`.
 class CachedSource final : public Source {
  public:
-  CachedSource(const Source& plain, CacheHolds holds, std::uint64_t bound_bytes, std::function<std::unique_ptr<Decoder>()> make_decoder);
+  /// `picture_bytes`: what a thread that decodes for the cache may keep between pictures; 0: whatever it grew to.
+  CachedSource(const Source& plain, CacheHolds holds, std::uint64_t bound_bytes, std::function<std::unique_ptr<Decoder>()> make_decoder,
+               std::uint64_t picture_bytes = 0);
 
   const SourceInfo& info() const override { return plain_.info(); }
   std::uint64_t size() const override { return plain_.size(); }
@@ -40,6 +42,7 @@ class CachedSource final : public Source {
   const Source& plain_;
   const CacheHolds holds_;
   const std::function<std::unique_ptr<Decoder>()> make_decoder_;
+  const std::uint64_t picture_bytes_;
   mutable SampleCache cache_;
   mutable std::mutex mutex_;  // Guards the list.
   mutable std::vector<std::unique_ptr<Desk>> desks_;

@@ -54,8 +54,9 @@ class StageClocks {
 
   explicit StageClocks(int threads) : cells_(static_cast<std::size_t>(threads)) {}
 
-  /// `sample`: of the message's first image, where it may be named among the slowest.
-  void add(int thread, Stage stage, SteadyClock::duration busy, std::uint64_t images, std::uint64_t sample = kNoSample) {
+  /// `sample`: of the message's first image, where it may be named among the slowest, by `busy` less `within`: what stages inside of this one
+  /// have been given already.
+  void add(int thread, Stage stage, SteadyClock::duration busy, std::uint64_t images, std::uint64_t sample = kNoSample, SteadyClock::duration within = {}) {
     Thread& mine = cells_[static_cast<std::size_t>(thread)];
     Cell& c = mine.stages[static_cast<int>(stage)];
     const auto ns = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(busy).count());
@@ -63,7 +64,8 @@ class StageClocks {
     bump(c.images, images);
     bump(c.busy_ns, ns);
     bump(c.histogram[static_cast<std::size_t>(StageStats::bucket_of(ns))], 1);
-    if (sample != kNoSample && ns > mine.slow_enough_ns.load(std::memory_order_relaxed)) note(mine, {sample, images, stage, 1e-9 * static_cast<double>(ns)});
+    const std::uint64_t own_ns = ns - static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(within).count());
+    if (sample != kNoSample && own_ns > mine.slow_enough_ns.load(std::memory_order_relaxed)) note(mine, {sample, images, stage, 1e-9 * static_cast<double>(own_ns)});
   }
   StageStats stats(Stage stage) const;
   /// The kSlowest of all threads, the slowest first.

@@ -17,6 +17,8 @@
 
 namespace millrace {
 
+inline constexpr int kMaxThreads = 1000; ///< Of a loader's workers over its ranks; a bound on mistakes, not a target.
+
 struct LoaderOptions {
   int workers = 1;                      ///< Threads a local rank; 0: the trainer's own thread loads when it asks.
   int prefetch = 2;                     ///< Batches a rank that may wait in its queue, beside the one in use and the one in upload.

@@ -86,9 +86,10 @@ RowWork::RowWork(const Source& source, const Recipe& recipe, const LoaderOptions
   for (int t = 0; options_.trace && t < threads; ++t) lanes_.push_back(&options_.trace->lane(options_.trace_group, "worker " + std::to_string(t)));
 }
 
-void RowWork::book(int thread, Stage stage, SteadyClock::time_point began, SteadyClock::time_point ended, std::uint64_t images, std::uint64_t number) {
+void RowWork::book(int thread, Stage stage, SteadyClock::time_point began, SteadyClock::time_point ended, std::uint64_t images, std::uint64_t number,
+                   SteadyClock::duration within) {
   const bool of_batch = stage == Stage::plan || stage == Stage::batch;
-  clocks.add(thread, stage, ended - began, images, of_batch ? StageClocks::kNoSample : number);
+  clocks.add(thread, stage, ended - began, images, of_batch ? StageClocks::kNoSample : number, within);
   if (!lanes_.empty()) lanes_[static_cast<std::size_t>(thread)]->span(name_of(stage), began, ended, of_batch ? TraceEvent::Of::batch : TraceEvent::Of::sample, number);
 }
 
@@ -184,6 +185,7 @@ bool RowWork::load_row(WorkSlot& slot, int row, std::uint64_t id, Workspace& wor
   }
   const auto ended = SteadyClock::now();
   book(thread, Stage::read, began, ended, 1, id);
+  workspace.reading += ended - began;
   activities.works(thread, Stage::decode, id, ended);
 
   Expected<ImageInfo> info = workspace.decoder->header(sample->bytes);
@@ -202,6 +204,7 @@ bool RowWork::load_row(WorkSlot& slot, int row, std::uint64_t id, Workspace& wor
 
 void RowWork::decode(WorkSlot& slot, int first, int count, Workspace& workspace, int thread) noexcept {
   const auto began = SteadyClock::now();
+  workspace.reading = {};
   std::fill_n(slot.row_ok.begin() + first, count, std::uint8_t{0}); // All at once: a throw below must leave no old mark.
   try {
     for (int row = first; row < first + count; ++row) {
@@ -221,7 +224,7 @@ void RowWork::decode(WorkSlot& slot, int first, int count, Workspace& workspace,
     slot.error = std::current_exception();
   }
   const auto ended = SteadyClock::now();
-  book(thread, Stage::decode, began, ended, static_cast<std::uint64_t>(count), slot.plan[static_cast<std::size_t>(first)].id);
+  book(thread, Stage::decode, began, ended, static_cast<std::uint64_t>(count), slot.plan[static_cast<std::size_t>(first)].id, workspace.reading);
   activities.rests(thread, ended);
 }
 

@@ -37,6 +37,7 @@ struct Workspace {
   Buffer file, canvas;
   Scratch scratch;
   std::vector<Row> rows;
+  SteadyClock::duration reading{}; ///< Of the message that is decoded: what Stage::read was given.
 
   std::uint64_t bytes() const;
   /// Gives its buffers back to the system: after a picture that was larger than expected.
@@ -89,7 +90,8 @@ class RowWork {
   void fail(std::exception_ptr error) noexcept;
   void rethrow_failure() const;
   /// Enters what a worker did in its clock and in the trace. `number`: as in WorkerActivities.
-  void book(int thread, Stage stage, SteadyClock::time_point began, SteadyClock::time_point ended, std::uint64_t images, std::uint64_t number);
+  void book(int thread, Stage stage, SteadyClock::time_point began, SteadyClock::time_point ended, std::uint64_t images, std::uint64_t number,
+            SteadyClock::duration within = {});
   LoaderSnapshot::OfWorker doing(int thread) const;
   TraceLane* lane_of_queue(int local_rank) const;
 
@@ -114,7 +116,6 @@ class RowWork {
   std::exception_ptr failure_;
 };
 
-inline constexpr int kMaxThreads = 1000; ///< Of all loaders' workers; a bound on mistakes, not a target.
 
 /// Which engine turns slots into batches: the graph, or the caller's own thread.
 class LoaderEngine {

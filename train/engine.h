@@ -12,7 +12,7 @@ namespace millrace::train {
 
 /// What one step is, and where: the trainer's loop (trainer.cpp) drives it and knows no more of it than this.
 /// Batches go in by `upload` and are used in that order by `compute` or `score`. A step is one `compute` or several, then `conclude`.
-/// Where there are several ranks, all make the same calls of begin, conclude and step_on.
+/// Where there are several ranks, all make the same calls of begin and conclude.
 /// Threads: the trainer's; `enter` first on each call from outside.
 /// Errors:  Error(device), Error(communication).
 class Engine {
@@ -49,8 +49,8 @@ class Engine {
   virtual void save(TrainerState& into, bool own_only) = 0;
   virtual void load(const TrainerState& from) = 0;
 
-  virtual void hold(std::span<Batch> resident) = 0; ///< Batches for step_on, on the device until `hold({})`.
-  virtual Tally step_on(std::size_t index, bool stop) = 0;
+  virtual void hold(std::span<Batch> resident) = 0; ///< Batches for compute_held, on the device until `hold({})`.
+  virtual void compute_held(std::size_t index, bool last) = 0; ///< `compute` on one of them.
 };
 
 /// The lanes of one rank. Trainers write into "trainer", what a GPU does goes into "device", all-reduce beside backward into "all-reduce".

@@ -190,12 +190,11 @@ class TorchEngine final : public Engine {
       for (const Batch& batch : resident) held_.push_back(device_->resident(batch));
     });
   }
-  Tally step_on(std::size_t index, bool stop) override {
+  void compute_held(std::size_t index, bool last) override {
     translated([&] {
       begin_compute();
-      step_of(held_[index], /*last=*/true, [] {});
+      step_of(held_[index], last, [] {});
     });
-    return conclude({.rows = static_cast<double>(held_[index].labels.size(0)), .stop = double(stop)});
   }
 
   // For train/inspect.h.

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstring>
 #include <optional>
+#include <utility>
 
 #include "pipeline/digest.h"
 #include "pipeline/error.h"
@@ -399,16 +400,22 @@ StepBenchmark EngineTrainer::bench_step(std::span<Batch> resident, double second
     std::size_t next = 0;
     std::uint64_t images = 0;
     // Where the device runs beside its thread, single steps have no end that could be seen without disturbing them.
-    const int steps_a_sample = engine_->uploads_ahead() ? 16 : 1;
+    // A sample ends with an update of the weights.
+    const int least = engine_->uploads_ahead() ? 16 : 1, steps_a_sample = (least + accumulate_ - 1) / accumulate_ * accumulate_;
     const auto run_for = [&](double limit, std::vector<double>* samples) {
       const auto began = SteadyClock::now();
       for (bool over = false; !over;) { // Ranks end together: the flag travels with the gradients.
         const auto sample_began = SteadyClock::now();
-        for (int i = 0; i < steps_a_sample; ++i) {
-          const bool last = i + 1 == steps_a_sample && (seconds_between(began, SteadyClock::now()) >= limit || stop.stop_requested());
-          over = engine_->step_on(next, last).stop > 0;
+        Tally mine;
+        for (int i = 1; i <= steps_a_sample; ++i) {
+          const bool updates = i % accumulate_ == 0;
+          engine_->compute_held(next, updates);
+          mine.rows += resident[next].rows();
           images += static_cast<std::uint64_t>(resident[next].rows());
           next = (next + 1) % resident.size();
+          if (!updates) continue;
+          mine.stop = i == steps_a_sample && (seconds_between(began, SteadyClock::now()) >= limit || stop.stop_requested());
+          over = engine_->conclude(std::exchange(mine, {})).stop > 0;
         }
         if (steps_a_sample > 1) engine_->synchronize();
         if (samples) samples->push_back(seconds_between(sample_began, SteadyClock::now()) / steps_a_sample);

@@ -63,10 +63,10 @@ TEST(PageCache, AFileThatIsDroppedIsNoLongerThere) {
   const auto path = std::filesystem::temp_directory_path() / "millrace_page_cache_test";
   std::ofstream(path) << std::string(1 << 20, 'x');
   sync();  // Dirty pages stay.
-  const double left = drop_from_cache({path.string()});
+  const auto left = drop_from_cache({path.string()});
   std::filesystem::remove(path);
-  if (left == 1) GTEST_SKIP() << "this file system keeps its pages";
-  EXPECT_LT(left, 0.5);
+  if (!left || *left == 1) GTEST_SKIP() << "this file system keeps its pages";
+  EXPECT_LT(*left, 0.5);
 }
 
 TEST(PageCache, ASetInMemoryHasNoFiles) {

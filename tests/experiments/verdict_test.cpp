@@ -196,6 +196,15 @@ TEST(Judge, ATrainerThatIsSlowerBesideTheLoaderIsNoMatterWhereItWaitsForIt) {
   EXPECT_EQ(judge(m).bound, Bound::loader);
 }
 
+TEST(Judge, TakingTurnsIsNeverBalanced) {
+  LegReadings m = slower_loader(505, 250, 0.5);
+  m.workers = 0;
+  EXPECT_EQ(judge(m).bound, Bound::compute);  // 1/500 s and 1/505 s an image: either is half of it.
+  EXPECT_NEAR(judge(m).predicted, 1 / (1. / 505 + 1. / 500), 1e-9);
+  m.loader = reading(450);
+  EXPECT_EQ(judge(m).bound, Bound::loader);
+}
+
 Reading reading_of(const nlohmann::json& j) {
   if (j.is_null()) return {};
   return {j["median"], j["low"], j["high"], j["count"]};

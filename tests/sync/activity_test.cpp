@@ -33,6 +33,20 @@ TEST(WorkerActivities, TellEachWorkersStageAndSample) {
   EXPECT_EQ(workers.seen(1).kind, 0u);
 }
 
+TEST(During, LeavesNoTimeThatNeverWas) {
+  Activity activity;
+  std::atomic<bool> done{false};
+  std::thread waiter([&] {
+    for (int n = 0; n < 100'000; ++n) const During wait(activity, 1);
+    done = true;
+  });
+  while (!done) {  // Seen at any moment, a wait has lasted seconds at most, not since the clock began.
+    const Activity::Seen seen = activity.seen();
+    if (seen.kind == 1) EXPECT_LT(SteadyClock::now() - seen.since, std::chrono::minutes(1));
+  }
+  waiter.join();
+}
+
 TEST(During, EndsWithItsScope) {
   Activity activity;
   {

@@ -48,5 +48,16 @@ TEST(StageClocks, KeepTheSlowestOfAllThreads) {
   EXPECT_TRUE(clocks.slowest().empty());
 }
 
+TEST(StageClocks, AreSlowByTheirOwnTimeAlone) {
+  using std::chrono::milliseconds;
+  StageClocks clocks(1);
+  for (std::uint64_t i = 0; i < 50; ++i) {  // A slow disk: decoding takes 1 ms beyond the 60 of the read inside of it.
+    clocks.add(0, Stage::read, milliseconds(60), 1, i);
+    clocks.add(0, Stage::decode, milliseconds(61), 1, i, milliseconds(60));
+  }
+  for (const SlowSample& slow : clocks.slowest()) EXPECT_EQ(slow.stage, Stage::read);
+  EXPECT_NEAR(clocks.stats(Stage::decode).busy_seconds, 3.05, 1e-9);
+}
+
 }  // namespace
 }  // namespace millrace
