@@ -105,8 +105,8 @@ class GlooCollective final : public Collective {
       reason = e.what();
     }
     leave_behind();
-    // Gloo has seen a connection close; the lifeline knows whose it was, a moment later at most.
-    met_.lifeline->expect_failure(std::chrono::seconds(1));
+    // Gloo has seen a connection close; the lifeline knows whose it was, a moment later: at most seconds, on a host whose cores are all taken.
+    met_.lifeline->expect_failure(std::chrono::seconds(5));
     met_.lifeline->abort(std::string(what) + ": " + reason.substr(0, reason.find('\n')));
     met_.lifeline->expect_failure({});
   }

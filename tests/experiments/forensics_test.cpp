@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <thread>
 
@@ -60,6 +62,15 @@ class Stall : public testing::TestWithParam<int> {
     std::unique_lock lock(mutex_);
     return printed_.wait_for(lock, 60s, [&] { return texts_.size() > number; }) ? texts_[number] : "nothing was printed";
   }
+  /// The first that holds all these words, else the last within a minute: where cores are scarce, the stall that is told first may be that of a
+  /// thread that has not begun.
+  std::string text_with(const std::vector<std::string>& words) {
+    std::string told;
+    const auto holds = [&](const std::string& word) { return told.find(word) != std::string::npos; };
+    const auto end = std::chrono::steady_clock::now() + 60s;
+    for (std::size_t number = 0; !std::ranges::all_of(words, holds) && std::chrono::steady_clock::now() < end; ++number) told = text(number);
+    return told;
+  }
   std::size_t texts() {
     std::lock_guard lock(mutex_);
     return texts_.size();
@@ -78,16 +89,15 @@ class Stall : public testing::TestWithParam<int> {
 
 TEST_P(Stall, IsToldWithTheSampleThatHoldsEverythingUp) {
   const Forensics::Watched watched(&forensics_, *loader_, "loader", 0.1);
-  const std::string told = text(0);
-  EXPECT_THAT(told, HasSubstr("no batch of the loader for"));
-  EXPECT_THAT(told, HasSubstr("read, sample 5 (fake[5])"));
-  EXPECT_THAT(told, HasSubstr("batch 1 under work"));
-  EXPECT_THAT(told, HasSubstr("its trainer waits"));
+  const std::vector<std::string> words{"no batch of the loader for", "read, sample 5 (fake[5])", "batch 1 under work", "its trainer waits"};
+  const std::string told = text_with(words);
+  for (const std::string& word : words) EXPECT_THAT(told, HasSubstr(word));
 }
 
 TEST_P(Stall, IsToldAgainEverLaterAndTheRunGoesOn) {
   const Forensics::Watched watched(&forensics_, *loader_, "loader", 0.05);
-  EXPECT_THAT(text(2), HasSubstr("fake[5]"));
+  EXPECT_THAT(text(2), HasSubstr("no batch of the loader for"));
+  EXPECT_THAT(text_with({"fake[5]"}), HasSubstr("fake[5]"));
   source_.let_go();
   while (!ended_) std::this_thread::sleep_for(1ms);
   EXPECT_EQ(loader_->report().batches_delivered, 10u);
@@ -97,8 +107,15 @@ TEST_P(Stall, IsNotToldWhereTheWatchdogIsOff) {
   const Forensics::Watched watched(&forensics_, *loader_, "loader", 0);
   std::this_thread::sleep_for(200ms);
   EXPECT_EQ(texts(), 0u);
-  forensics_.report();  // But who asks is answered.
-  EXPECT_THAT(text(0), HasSubstr("fake[5]"));
+  // But who asks is answered, if need be until the sample has been come to.
+  std::string told;
+  for (std::size_t asked = 0; asked < 600 && told.find("fake[5]") == std::string::npos; ++asked) {
+    if (asked > 0) std::this_thread::sleep_for(100ms);
+    forensics_.report();
+    told = text(asked);
+  }
+  EXPECT_THAT(told, HasSubstr("where everything is"));
+  EXPECT_THAT(told, HasSubstr("fake[5]"));
 }
 
 INSTANTIATE_TEST_SUITE_P(Workers, Stall, testing::Values(0, 1, 3));
@@ -129,7 +146,7 @@ TEST(Forensics, AFullQueueAndSlotsWithTheirTrainerAreShownAsSuch) {
   const auto leased = loader.stream().next();
   std::string text;
   // Every slot is taken, so nothing moves any more.
-  for (int i = 0; i < 2000 && text.find("3 batches") == std::string::npos; ++i) {
+  for (int i = 0; i < 60'000 && text.find("3 batches") == std::string::npos; ++i) {
     std::this_thread::sleep_for(1ms);
     text = text_of(loader.snapshot());
   }

@@ -61,14 +61,14 @@ TEST_F(Lifelines, EveryRankHearsWhoseConnectionClosed) {
 TEST_F(Lifelines, ASilentRankIsNamedAfterTheTimeOut) {
   Socket listener = listen_at("127.0.0.1", 0);
   port_ = port_of(listener);
-  lines_.push_back(make(0, 2, 0.3, std::move(listener)));
+  lines_.push_back(make(0, 2, 2, std::move(listener)));
   const Socket stopped = impostor(1);
   lines_[0]->join();
-  EXPECT_THAT(waiting(0), HasSubstr("rank 1 has been silent for 0.3 s"));
+  EXPECT_THAT(waiting(0), HasSubstr("rank 1 has been silent for 2 s"));
 }
 
 TEST_F(Lifelines, ARankThatLivesButDoesNotComeIsNamed) {
-  start(3, 0.4);
+  start(3, 3);
   std::string first;
   std::thread other([&] { first = waiting(0); });
   EXPECT_THAT(waiting(2), HasSubstr("rank 1 lives, but has not come"));
@@ -128,7 +128,7 @@ TEST_F(Lifelines, TheRealRankIsTakenAfterStrangers) {
 }
 
 TEST_F(Lifelines, ARankThatLeavesWhileOthersWaitIsNamed) {
-  start(2, 0.5);
+  start(2, 5);
   std::string seen;
   std::thread other([&] { seen = waiting(0); });
   lines_[1].reset();
@@ -165,7 +165,7 @@ TEST(Socket, APortInUseIsNamed) {
 
 TEST(Socket, AddressesOfOthersAndUnknownHostsAreErrors) {
   EXPECT_THROW(listen_at("192.0.2.1", 0), Error);
-  EXPECT_THROW(resolve("no-such-host.invalid"), Error);
+  EXPECT_THROW(resolve(std::string(64, 'x') + ".invalid"), Error);  // Too long for a label: no server is asked, whose answer may take long.
   EXPECT_EQ(resolve("localhost"), "127.0.0.1");
   EXPECT_EQ(own_address_towards("127.0.0.1"), "127.0.0.1");
   EXPECT_EQ(address_of_interface("lo"), "127.0.0.1");

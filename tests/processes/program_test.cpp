@@ -3,11 +3,13 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <chrono>
 #include <thread>
 
 #include "../experiments/program_fixture.h"
 #include "experiments/records.h"
+#include "train/socket.h"
 
 namespace millrace {
 namespace {
@@ -46,13 +48,16 @@ class RanksOfTheProgram : public Program {
     for (pid_t child; in >> child;) out.push_back(child);
     return out;
   }
+  /// Or dead, where whoever inherits orphans does not bury them.
+  static bool is_gone(pid_t process) {
+    std::ifstream in("/proc/" + std::to_string(process) + "/stat");
+    std::string all;
+    std::getline(in, all);
+    const auto name_end = all.rfind(") ");
+    return name_end == std::string::npos || all[name_end + 2] == 'Z' || all[name_end + 2] == 'X';
+  }
   bool all_gone(const std::vector<pid_t>& processes) {
-    for (int i = 0; i < 100; ++i, std::this_thread::sleep_for(100ms)) {
-      bool any = false;
-      for (const pid_t process : processes) any = any || kill(process, 0) == 0;
-      if (!any) return true;
-    }
-    return false;
+    return comes_true([&] { return std::ranges::all_of(processes, is_gone); }, 100ms);
   }
   /// The same run by threads of one process, to compare with.
   Json by_threads(const std::string& path, const char* ranks) {
@@ -133,7 +138,8 @@ TEST_F(RanksOfTheProgram, AnErrorInTheSpecIsSaidOnce) {
 
 TEST_F(RanksOfTheProgram, ARankWithAnotherSpecIsNamedWithTheKey) {
   const std::string path = small();
-  const std::string common = "WORLD_SIZE=2 LOCAL_WORLD_SIZE=2 MASTER_ADDR=127.0.0.1 MASTER_PORT=" + std::to_string(20000 + getpid() % 10000);
+  const int port = train::port_of(train::listen_at("127.0.0.1", 0));  // Free, a moment ago.
+  const std::string common = "WORLD_SIZE=2 LOCAL_WORLD_SIZE=2 MASTER_ADDR=127.0.0.1 MASTER_PORT=" + std::to_string(port);
   EXPECT_EQ(shell(common + " RANK=1 LOCAL_RANK=1 {millrace} train {spec} --set train.lr=0.5 2>&1 >/dev/null & " + common +
                   " RANK=0 LOCAL_RANK=0 {millrace} train {spec} --out {out}; status=$?; wait; exit $status"),
             5);

@@ -1,5 +1,7 @@
 #include "train/running_median.h"
 
+#include <chrono>
+#include <stop_token>
 #include <thread>
 
 #include "tests/train/trainer_fixture.h"
@@ -49,15 +51,18 @@ TEST(Trainer, SaysWhatItIsDoingToOtherThreads) {
   options.step_microseconds = 20'000;
   const auto trainer = make(options);
   EXPECT_STREQ(trainer->doing().what, "rests");
+  std::stop_source stop;
   std::thread thread([&] {
-    MemoryStream stream(digits(), 4, 20);
-    train_on(*trainer, stream);
+    MemoryStream stream(digits(), 1, 3000);  // A minute, unless it is stopped.
+    trainer->train_epoch(stream, stop.get_token(), {});
   });
   train::Doing seen;
-  for (int i = 0; i < 10'000 && !(seen.step > 1 && std::string(seen.what) == "forward"); ++i) {
+  for (const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(1); std::chrono::steady_clock::now() < end;) {
     seen = trainer->doing();
+    if (seen.step > 1 && std::string(seen.what) == "forward") break;
     std::this_thread::sleep_for(std::chrono::microseconds(100));
   }
+  stop.request_stop();
   thread.join();
   EXPECT_STREQ(seen.what, "forward");
   EXPECT_EQ(seen.epoch, 1u);

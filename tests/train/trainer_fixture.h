@@ -27,6 +27,13 @@ inline std::unique_ptr<train::Trainer> make(const train::TrainOptions& options) 
 
 inline train::EpochResult train_on(train::Trainer& trainer, BatchStream& stream) { return trainer.train_epoch(stream, {}, {}); }
 
+/// The part of an epoch, of all ranks or of one, that no phase has. Tests take the best of three epochs: one thread put aside between two readings of
+/// the clock, on a busy machine, is no mistake in the books.
+template <class Result>
+double unbooked(const Result& result) {
+  return std::abs(result.unaccounted_seconds) / result.wall_seconds;
+}
+
 /// The largest difference, relative to the largest magnitude of the reference.
 inline double distance(const std::vector<float>& a, const std::vector<float>& reference) {
   if (a.size() != reference.size()) return INFINITY;

@@ -29,6 +29,26 @@ class Watched final : public BatchStream {
   std::function<void()> act_;
 };
 
+/// One rank holds back until another has thrown, however slow the machine is (but for a minute).
+class Hold {
+ public:
+  void wait() const {
+    const auto end = std::chrono::steady_clock::now() + 60s;
+    while (!over_ && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(1ms);
+  }
+  void until_it_throws(const std::function<void()>& work) {
+    try {
+      work();
+    } catch (...) {
+      over_ = true;
+      throw;
+    }
+  }
+
+ private:
+  std::atomic<bool> over_{false};
+};
+
 TEST(RanksThatEnd, AStopOnOneRankStopsAllAtTheSameStep) {
   for (const int stopping : {0, 2}) {
     Training training{.ranks = 3, .samples = 100 * 30, .batch = 30};
@@ -150,16 +170,18 @@ TEST(RanksThatEnd, ARankThatDiesIsNamedByTheOthers) {
 }
 
 TEST(RanksThatEnd, ARankThatHangsIsNamedAfterTheTimeOut) {
-  Training training{.ranks = 2, .samples = 640, .timeout = 0.2};
+  Training training{.ranks = 2, .samples = 640, .timeout = 2};
+  Hold hold;
   training.instead = [&](int rank, BatchStream& stream, train::Trainer& trainer) {
     Watched watched(stream, 5, [&] {
-      if (rank == 1) std::this_thread::sleep_for(1s);
+      if (rank == 1) hold.wait();
     });
-    train_on(trainer, watched);
+    if (rank == 1) train_on(trainer, watched);
+    else hold.until_it_throws([&] { train_on(trainer, watched); });
   };
   const auto outcomes = training.run();
   EXPECT_EQ(outcomes[0].kind, ErrorKind::communication);
-  EXPECT_THAT(outcomes[0].thrown, AllOf(HasSubstr("rank 1 has been silent for 0.2"), HasSubstr("epoch 1, step 6, reduce")));
+  EXPECT_THAT(outcomes[0].thrown, AllOf(HasSubstr("rank 1 has been silent for 2.0"), HasSubstr("epoch 1, step 6, reduce")));
   EXPECT_THAT(outcomes[1].thrown, HasSubstr("rank 1 has been silent"));
 }
 
@@ -178,11 +200,13 @@ TEST(RanksThatEnd, WhatThrowsBesideAStepEndsTheOthersWaiting) {
 }
 
 TEST(RanksThatEnd, AFailureWithinBackwardsBucketsReachesTheTrainer) {
-  Training training{.ranks = 2, .samples = 640, .timeout = 0.2, .options = Training::u8_options("lenet")};
+  Training training{.ranks = 2, .samples = 640, .timeout = 2, .options = Training::u8_options("lenet")};
   training.options.bucket_mb = 0;
+  Hold hold;
   training.instead = [&](int rank, BatchStream& stream, train::Trainer& trainer) {
-    if (rank == 1) std::this_thread::sleep_for(1s);
-    train_on(trainer, stream);
+    if (rank == 1) hold.wait();
+    if (rank == 1) train_on(trainer, stream);
+    else hold.until_it_throws([&] { train_on(trainer, stream); });
   };
   for (const auto& outcome : training.run()) EXPECT_THAT(outcome.thrown, HasSubstr("rank 1 has been silent"));
 }
