@@ -135,7 +135,7 @@ class Communicator {
       }
       std::this_thread::sleep_for(20us);
     }
-    lifeline_.expect_failure(1s); // Whose fault it is, where another rank's.
+    lifeline_.expect_failure(5s); // Whose fault it is, where another rank's.
     lifeline_.abort("NCCL: " + reason);
     lifeline_.expect_failure({});
     throw Error(ErrorKind::communication, "NCCL: " + reason);

@@ -46,8 +46,10 @@ TEST(RanksAreOneRun, FourRanksOf64RowsEqualTwoOf128) {
   EXPECT_LT(distance(four.run()[0].weights, two.run()[0].weights), 1e-6);
 }
 
-TEST(RanksAreOneRun, LeNetAfterFiftyStepsInSmallBuckets) {
-  Training training{.samples = 50 * 64, .batch = 64, .options = Training::u8_options("lenet")};
+// Ten steps: at a kink of ReLU or max-pool the last bit picks the side, and after some dozens of steps two runs have parted by that alone
+// (1e-7 to 2e-3 after fifty, by the processor's instructions).
+TEST(RanksAreOneRun, LeNetAfterTenStepsInSmallBuckets) {
+  Training training{.samples = 10 * 64, .batch = 64, .options = Training::u8_options("lenet")};
   training.options.bucket_mb = 0.02;
   expect_equal_to_one_rank(training, {2, 4});
 }
