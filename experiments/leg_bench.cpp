@@ -74,7 +74,8 @@ double cores_there(const Host& host) {
 
 std::uint64_t Pace::steps(double seconds) const {
   const double least = step_seconds > seconds ? 2 : 3;
-  return static_cast<std::uint64_t>(std::clamp(std::round(seconds / step_seconds), least, 1e7));
+  const double most = last_steps ? std::max(least, 4.0 * double(last_steps)) : 1e7;
+  return static_cast<std::uint64_t>(std::clamp(std::round(seconds / step_seconds), least, most));
 }
 
 LegBench::LegBench(const Spec& spec, SourceShelf& sources, const Context& context, double window_seconds)
@@ -179,23 +180,32 @@ Window LegBench::timed(std::uint64_t steps, Run&& run) {
   return {.seconds = seconds_between(began, SteadyClock::now()), .cpu_seconds = process_cpu_seconds() - cpu, .images = double(steps) * batch_};
 }
 
-template <class Run>
-Window LegBench::window(Pace& pace, Run&& run) {
+template <class Run, class Begin>
+Window LegBench::window(Pace& pace, Run&& run, Begin&& begin) {
   // The first time, steps are counted until they fill a part of a window; that is its warm-up.
   for (std::uint64_t steps = 2; pace.step_seconds == 0 && !over(); steps *= 2) {
     const double seconds = timed(steps, run).seconds;
-    if (seconds > window_seconds_ / 4) pace.step_seconds = seconds / double(steps);
+    if (seconds > window_seconds_ / 4) pace = {seconds / double(steps), steps};
   }
   if (over()) return {};
   const std::uint64_t steps = pace.steps(window_seconds_);
-  const Window out = timed(steps, run);
-  pace.step_seconds = out.seconds / double(steps);
+  begin();
+  Window out;
+  std::uint64_t taken = 0;
+  do {
+    const Window part = timed(steps, run);
+    out.seconds += part.seconds;
+    out.cpu_seconds += part.cpu_seconds;
+    out.images += part.images;
+    taken += steps;
+  } while (out.seconds < 0.75 * window_seconds_ && !over());
+  pace = {out.seconds / double(taken), taken};
   return out;
 }
 
 void LegBench::train_steps(const std::vector<BatchStream*>& streams, std::uint64_t steps, std::vector<train::EpochResult>& sums) {
   crew_.threads.run([&](std::size_t r) {
-    train::EpochResult& sum = sums[r] = {};
+    train::EpochResult& sum = sums[r];
     for (std::uint64_t left = steps; left > 0;) {
       const train::EpochResult part = crew_.trainers[r]->train_epoch(*streams[r], context_.stop, {}, left);
       sum.phases += part.phases;
@@ -213,7 +223,7 @@ Window LegBench::replay(Pace& pace) {
   std::vector<train::EpochResult> sums(streams.size());
   const auto run = [&](std::uint64_t steps) { train_steps(streams, steps, sums); };
   run(1);
-  return window(pace, run);
+  return window(pace, run, [] {});
 }
 
 Window LegBench::load(Loader& loader, Pace& pace, Books& books) {
@@ -229,10 +239,7 @@ Window LegBench::load(Loader& loader, Pace& pace, Books& books) {
   take(pace.step_seconds > window_seconds_ ? 1 : 2);
   loader.forget_slowest();
   LoaderReport before;
-  const Window out = window(pace, [&](std::uint64_t steps) {
-    before = loader.report();
-    take(steps);
-  });
+  const Window out = window(pace, take, [&] { before = loader.report(); });
   books.loader = difference(loader.report(), before);
   return out;
 }
@@ -243,9 +250,10 @@ Window LegBench::train(Loader& loader, Pace& pace, Books& books) {
   std::vector<train::EpochResult> sums(streams.size());
   train_steps(streams, pace.step_seconds > window_seconds_ ? 1 : 2, sums);
   LoaderReport before;
-  const Window out = window(pace, [&](std::uint64_t steps) {
+  const auto run = [&](std::uint64_t steps) { train_steps(streams, steps, sums); };
+  const Window out = window(pace, run, [&] {
     before = loader.report();
-    train_steps(streams, steps, sums);
+    std::ranges::fill(sums, train::EpochResult());
   });
   books.loader = difference(loader.report(), before);
   books.everything = *std::ranges::max_element(sums, {}, [](const train::EpochResult& e) { return e.phases.wait / std::max(1e-12, e.wall_seconds); });

@@ -41,6 +41,8 @@ struct Window {
 /// What a step took so far, which says how many make a window. Of a leg that is measured again and again.
 struct Pace {
   double step_seconds = 0;
+  std::uint64_t last_steps = 0;
+  /// At most four times as many as the last time: a full queue hands a few over in no time, and says nothing of the next thousand.
   std::uint64_t steps(double seconds) const;
 };
 
@@ -114,8 +116,9 @@ class LegBench {
  private:
   template <class Run>
   Window timed(std::uint64_t steps, Run&& run);
-  template <class Run>
-  Window window(Pace& pace, Run&& run);
+  /// Whole runs of some steps until they fill most of a window; `begin` is called before the first that counts.
+  template <class Run, class Begin>
+  Window window(Pace& pace, Run&& run, Begin&& begin);
   Window bench_steps(std::vector<std::unique_ptr<train::Trainer>>& trainers, std::vector<std::vector<Batch>>& batches);
   void train_steps(const std::vector<BatchStream*>& streams, std::uint64_t steps, std::vector<train::EpochResult>& sums);
 

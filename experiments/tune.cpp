@@ -110,11 +110,11 @@ class Tuner {
 
 }  // namespace
 
-std::size_t knee_of(std::span<const Tried> tried) {
+std::size_t knee_of(std::span<const Tried> tried, double near) {
   double best = 0;
   for (const Tried& t : tried) best = std::max(best, t.rate().median);
-  const auto near = std::ranges::find_if(tried, [&](const Tried& t) { return t.rate().median >= (1 - kNear) * best; });
-  return static_cast<std::size_t>(near - tried.begin());
+  const auto first = std::ranges::find_if(tried, [&](const Tried& t) { return t.rate().median >= (1 - near) * best; });
+  return static_cast<std::size_t>(first - tried.begin());
 }
 
 std::vector<int> worth_trying(const Rates& one, int cores, int ranks) {
@@ -158,7 +158,7 @@ Tuning tune(const Spec& spec, SourceShelf& sources, const Context& context, doub
     for (const int depth : {1, 2, 4, 8}) out.prefetches.push_back({.workers = workers, .prefetch = depth, .rates = {}});
     tuner.compare(out.prefetches, [&] { return elapsed() > seconds; });
     if (tuner.over()) return {};
-    out.depth = knee_of(out.prefetches);
+    out.depth = knee_of(out.prefetches, kNearDepth);
   }
   out.seconds = elapsed();
   return out;

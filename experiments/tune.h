@@ -30,9 +30,10 @@ struct Tuning {
   double seconds = 0;
 };
 
-/// The least setting that is as good as the best: `tried` in order of cost; the first whose median is within kNear of the best.
-inline constexpr double kNear = 0.02;
-std::size_t knee_of(std::span<const Tried> tried);
+/// The least setting that is as good as the best: `tried` in order of cost; the first whose median is within `near` of the best. A worker
+/// more takes a core, a slot more only memory.
+inline constexpr double kNear = 0.02, kNearDepth = 0.01;
+std::size_t knee_of(std::span<const Tried> tried, double near = kNear);
 
 /// Numbers of workers a rank that are worth trying, in order: few, what the cores hold, and about what the trainer needs by the rates of one
 /// worker. At most nine.

@@ -43,13 +43,14 @@ def tuned(program, spec, sets, seconds):
 
 
 def trained(program, spec, sets, steps):
-    """Images a second of a training run of its own, by its first epoch's record without its start."""
+    """Images a second of a training run of its own, by the epochs' walls."""
     with tempfile.TemporaryDirectory() as out:
         arguments = ["train", spec, "--out", out]
         for setting in sets + [f"train.steps={steps}", "train.evaluate_every=0"]:
             arguments += ["--set", setting]
         millrace(program, arguments)
-        epochs = [json.loads(line) for line in open(pathlib.Path(out) / "results.jsonl")]
+        records = [json.loads(line) for line in open(pathlib.Path(out) / "results.jsonl")]
+    epochs = [r for r in records if r["type"] == "epoch"]
     images = sum(e["images"] for e in epochs)
     return images / sum(e["wall_seconds"] for e in epochs)
 
