@@ -180,7 +180,7 @@ std::string plot_program(const Profile& p) {
   const std::string predicted = std::to_string(1e6 / p.verdict.predicted);
   const std::string line = verdict_line(p);  // Without its doubts, which are longer than the picture is wide.
   return "set title " + gnuplot_text(line.substr(0, line.find(" ("))) + " noenhanced\n" +
-         "set ylabel 'microseconds an image'\nset yrange [0:*]\nset grid y\nset style fill solid 0.8\nset boxwidth 0.6\nset key top left\n" +
+         "set ylabel 'microseconds an image'\nset yrange [0:*]\nset grid y\nset style fill solid 0.8\nset boxwidth 0.6\nset key outside top center horizontal samplen 1\n" +
          "$legs << END\n" + data + "END\n" + "plot $legs using 0:2:xtic(1) with boxes lc rgb '#0072B2' title 'median', " +
          "$legs using 0:2:3:4 with yerrorbars lc rgb '#000000' pt 0 title '95 % interval', " + predicted + " lc rgb '#D55E00' lw 2 title 'predicted'\n";
 }

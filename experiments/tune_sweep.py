@@ -82,7 +82,7 @@ def main():
     for name, file, sets in CASES:
         if args.only and args.only not in name:
             continue
-        spec = str(ROOT / "experiments/specs" / file)
+        spec = f"experiments/specs/{file}"
         advice = tuned(args.program, spec, sets, args.seconds)
         batch = advice["batch"]
         steps = max(4, round(STEP_SECONDS * advice["images_per_second"] / batch))
