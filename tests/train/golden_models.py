@@ -10,6 +10,8 @@ A case is a line "case MODEL channels side classes widen rows", then lines of nu
                                probe; the probe's with the weights after one step of SGD, lr 0.01, momentum 0.9, on the mean
 Weights, pictures, labels and the probe come from `noise`, which the test has too. Dropout is off.
 """
+import sys
+
 import numpy
 import torch
 from torch import nn
@@ -52,7 +54,29 @@ def numbers(values):
     return " ".join(f"{v:.9g}" for v in values)
 
 
+def in_bf16():
+    """How far the gradients under autocast lie from float32's, as a share of these: what GoldenModels.InBf16 expects."""
+    for model, channels, side, classes, widen, rows in CASES:
+        gradients = []
+        for half in (False, True):
+            net = make_peer(model, channels, side, classes, widen=widen, dropout=0.0)
+            with torch.no_grad():
+                for i, (name, p) in enumerate(net.named_parameters()):
+                    p.copy_(formula(i + 1, name, tuple(p.shape)))
+            images = torch.from_numpy(uniform(1000, rows * channels * side * side)).reshape(rows, channels, side, side)
+            labels = torch.from_numpy((noise(1001, rows) % numpy.uint64(classes)).astype(numpy.int64))
+            net.train()
+            with torch.autocast("cpu", torch.bfloat16, enabled=half):
+                loss = nn.CrossEntropyLoss()(net(images), labels)
+            loss.backward()
+            gradients.append(torch.cat([p.grad.flatten() for p in net.parameters()]).double())
+        print(model, channels, ((gradients[1] - gradients[0]).norm() / gradients[0].norm()).item())
+
+
 torch.set_num_threads(1)
+if sys.argv[1:] == ["--bf16"]:
+    in_bf16()
+    sys.exit()
 print("# Made by golden_models.py with torch", torch.__version__.split("+")[0], "and timm", __import__("timm").__version__)
 for model, channels, classes, widen in COUNTED:
     net = make_peer(model, channels, 28, classes, widen=widen)

@@ -4,7 +4,7 @@ set yrange [0:*]
 set grid y
 set style fill solid 0.8
 set boxwidth 0.6
-set key top left
+set key outside top center horizontal samplen 1
 $legs << END
 "L" 48.113454 48.113454 48.113454
 "C" 10188.310883 10188.310883 10188.310883

@@ -4,7 +4,7 @@ set yrange [0:*]
 set grid y
 set style fill solid 0.8
 set boxwidth 0.6
-set key top left
+set key outside top center horizontal samplen 1
 $legs << END
 "L" 1101.308222 1065.915172 1120.106059
 "C" 0.003432 0.003424 0.003582

@@ -4,7 +4,7 @@ set yrange [0:*]
 set grid y
 set style fill solid 0.8
 set boxwidth 0.6
-set key top left
+set key outside top center horizontal samplen 1
 $legs << END
 "L" 1.073676 1.064456 1.123626
 "C" 60.053477 59.732308 61.339330

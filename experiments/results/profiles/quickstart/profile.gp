@@ -4,7 +4,7 @@ set yrange [0:*]
 set grid y
 set style fill solid 0.8
 set boxwidth 0.6
-set key top left
+set key outside top center horizontal samplen 1
 $legs << END
 "L" 1.181477 1.171110 1.235117
 "C" 56.405437 53.503536 58.446372
