@@ -105,7 +105,7 @@ Json to_json(const Spread& s) { return {{"median", s.median}, {"least", s.low}, 
 std::string text_of(const Json& plan) try {
   return plan.dump();
 } catch (const Json::type_error&) {
-  for (const Json& file : plan["files"]) {
+  for (const Json& file : plan.value("files", Json::array())) {
     try {
       (void)file.dump();
     } catch (const Json::type_error&) {
@@ -324,7 +324,7 @@ int compare_command(const SpecArguments& arguments, const Context& context) {
   std::fflush(stdout);
   if (!arguments.out.empty()) comparison.write(arguments.out);
   if (!arguments.out.empty()) std::printf("written: %s/compare.md %s/compare.jsonl\n", arguments.out.c_str(), arguments.out.c_str());
-  if (arguments.json) std::printf("%s\n", comparison.json().dump().c_str());
+  if (arguments.json) std::printf("%s\n", comparison.json().dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
   return 0;
 }
 

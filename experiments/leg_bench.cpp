@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "experiments/loader_stats.h"
+#include "pipeline/error.h"
 #include "train/load.h"
 
 namespace millrace {
@@ -107,19 +108,23 @@ LegBench::LegBench(const Spec& spec, SourceShelf& sources, const Context& contex
   const auto local = std::uint64_t(shape_.local), bytes = std::uint64_t(std::ceil(batch_ / shape_.size)) * recipe_->format().bytes();
   const std::uint64_t least = local * kFewResident * bytes <= bound.bytes / 4 ? kFewResident : kLeastResident;
   resident_batches_ = int(std::clamp(std::min(kResidentBytes, bound.bytes / 4 / local) / bytes, least, kMostResident));
-  fitted_ = fit_memory(spec, source_, *recipe_, options_, bound, local * std::uint64_t(resident_batches_) * bytes);
-}
-
-std::uint64_t LegBench::bytes_with(const LoaderOptions& options) const {
-  const MemoryForecast here = forecast_memory(source_, *recipe_, options);
-  return here.total() + fitted_.forecast.beside + fitted_.forecast.cache;
+  const std::uint64_t resident = local * std::uint64_t(resident_batches_) * bytes;
+  // A cache would take all that is left: a quarter of the bound is for more workers than the spec's, which may be tried.
+  const bool cached = spec.loader.cache != CacheKind::none;
+  const LoaderOptions wanted = options_;
+  try {
+    fitted_ = fit_memory(spec, source_, *recipe_, options_, {bound.bytes - (cached ? bound.bytes / 4 : 0), bound.reason}, resident);
+  } catch (const Error&) {
+    if (!cached) throw;
+    fitted_ = fit_memory(spec, source_, *recipe_, options_ = wanted, bound, resident);
+  }
+  fitted_.bound = bound;
 }
 
 void LegBench::load_resident() {
   LoaderOptions options = loader_options();
   options.workers = std::max(kLoadingWorkers, 2 * context_.host.cores) / shape_.local + 1;  // Some may wait for a slow disk.
-  options.prefetch = 1;
-  while (options.workers > 1 && !fits(options)) --options.workers;
+  while (options.workers > 1 && !fits(options.workers, 1)) --options.workers;
   options.prefetch = resident_batches_;  // All are leased at once: these are the bytes that were set aside.
   options.batches = std::uint64_t(resident_batches_);
   options.extra_us_per_image = 0;
@@ -146,7 +151,7 @@ void LegBench::fill_cache(double seconds) {
   crew_.threads.run([&](std::size_t r) {
     while (seconds_between(began, SteadyClock::now()) < seconds && leg->stream(int(r)).next()) {
     }
-    if (r == 0) leg->request_stop();  // The others may still wait.
+    leg->request_stop();  // The others may wait for what this one no longer takes.
   });
 }
 

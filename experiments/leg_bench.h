@@ -94,9 +94,9 @@ class LegBench {
 
   /// [loader] of the spec on this bench: whole batches, memory that is kept, no more of it than fits.
   const LoaderOptions& loader_options() const { return options_; }
-  /// What a loader with these options takes with the cache and the resident batches, by forecast, and whether that is within the bound.
-  std::uint64_t bytes_with(const LoaderOptions& options) const;
-  bool fits(const LoaderOptions& options) const { return bytes_with(options) <= fitted_.bound.bytes; }
+  /// What a loader with so many workers and batches in waiting takes, by forecast, with the cache and the resident batches.
+  MemoryForecast forecast(int workers, int prefetch) const { return fitted_.forecast.with(workers, prefetch, shape_.local); }
+  bool fits(int workers, int prefetch) const { return forecast(workers, prefetch).total() <= fitted_.bound.bytes; }
   const FittedMemory& memory() const { return fitted_; }
   LegLoader loader(const LoaderOptions& options) { return {fitted_.source(source_), *recipe_, options, context_, spec_.loader.watchdog_seconds}; }
   /// A consumer that only touches pages takes batches from the loader; then trainers do. Each after a warm-up of its own.

@@ -80,8 +80,10 @@ std::vector<Figure> series_of(const RunResult& run, const char* key) {
   return out;
 }
 
-/// A link made slow stands for the way between two nodes.
-int nodes_of(const Json& train) { return number_of(train, "link_mbit", 0) > 0 && number_of(train, "ranks", 1) > 1 ? 2 : 1; }
+/// A link made slow stands for the way between two nodes, unless the batch says that all ranks were on one.
+int nodes_of(const Json& train, const Json& data) {
+  return number_of(train, "link_mbit", 0) > 0 && number_of(train, "ranks", 1) > 1 && !data.contains("batch_per_node") ? 2 : 1;
+}
 
 void add_settings(FigureRow& row, const CellSummary& cell, const RunResult& run) {
   const Json spec = run.run.value("spec", Json::object());
@@ -93,7 +95,7 @@ void add_settings(FigureRow& row, const CellSummary& cell, const RunResult& run)
         if (!row.settings.contains(key) || table == "train") row.settings[key] = value;  // Both have a seed: the weights' is the run's.
   for (const auto& [key, value] : cell.cell) row.settings[key.substr(key.rfind('.') + 1)] = value;
   if (row.settings["mode"] == "auto") row.settings["mode"] = number_of(row.settings, "ranks", 1) > 1 ? "ddp" : "single";
-  row.settings["nodes"] = nodes_of(row.settings);
+  if (!row.settings.contains("nodes")) row.settings["nodes"] = nodes_of(row.settings, row.settings);
   row.settings["throttled"] = number_of(row.settings, "extra_us_per_image", 0) > 0;
   const Json& last = run.epochs.back();
   row.settings["epochs"] = run.epochs.size();
@@ -213,7 +215,7 @@ Json own_setting(const CellSummary& cell, const std::string& key) {
   if (const auto it = keys.find(name); it != keys.end() && (key != "train.mode" || *it != "auto")) return *it;
   if (key == "train.mode") return number_of(keys, "ranks", 1) > 1 ? "ddp" : "single";
   // Records of one rank do not say so.
-  if (key == "train.nodes") return nodes_of(keys);
+  if (key == "train.nodes") return nodes_of(keys, spec.value("data", Json::object()));
   return key == "train.ranks" ? Json(1) : Json();
 }
 

@@ -232,7 +232,7 @@ def run_together(args):
     print(text)
     if args.out:
         pathlib.Path(args.out).write_text(text)
-    return 0 if short == 0 else 1
+    return 0 if rows and short == 0 else 1
 
 
 def main():

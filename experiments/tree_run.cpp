@@ -123,9 +123,11 @@ TreeRun run_tree(const std::vector<std::string>& command, std::chrono::milliseco
   const pid_t pid = spawn(command, out, err);
   TreeRun run;
   const auto end = Clock::now() + limit;
-  const auto ended = [pid] {
+  bool ours = true;  // Not where the kernel reaps by itself, since SIGCHLD was ignored when this program began: the number is then free for others.
+  const auto ended = [&] {
     siginfo_t info{};
-    return waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid;
+    ours = waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+    return !ours || info.si_pid == pid;
   };
   for (int look = 0; !ended(); ++look) {
     const std::vector<pid_t> tree = tree_of(pid);
@@ -135,7 +137,7 @@ TreeRun run_tree(const std::vector<std::string>& command, std::chrono::milliseco
     if (run.timed_out || stop.stop_requested()) break;
     std::this_thread::sleep_for(kBetween);
   }
-  kill(-pid, SIGKILL);  // With all that it started and left behind. Not yet waited for, so the number is still its own.
+  if (ours) kill(-pid, SIGKILL);  // With all that it started and left behind. Not yet waited for, so the number is still its own.
   int status = 0;
   waitpid(pid, &status, 0);
   run.status = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <set>
 
 #include "experiments/leg_bench.h"
 #include "experiments/terminal.h"
+#include "pipeline/error.h"
 
 namespace millrace {
 namespace {
@@ -69,32 +71,40 @@ class Tuner {
     first_batch_ += loader->report().batches_delivered / std::uint64_t(bench_.shape().local) + 1;
   }
 
-  /// Rounds over the settings that fit the memory until `until` says that time is up, at least two settings; those that were never tried go.
+  /// Rounds over the settings that fit the memory until `until` says that time is up, at least two settings; what is promising goes first.
+  /// What was never tried goes into `left_out`.
   template <class Until>
-  void compare(std::vector<Tried>& settings, Until&& until) {
-    for (Tried& tried : settings) tried.memory_bytes = bench_.bytes_with(options_of(tried)) - bench_.memory().forecast.beside;
-    std::erase_if(settings, [&](const Tried& tried) { return settings.size() > 1 && !bench_.fits(options_of(tried)); });
+  void compare(std::vector<Tried>& settings, Until&& until, std::vector<std::string>& left_out) {
+    std::vector<Tried*> order;
+    for (Tried& tried : settings) {
+      tried.memory_bytes = bench_.forecast(tried.workers, tried.prefetch).total() - bench_.memory().forecast.beside;
+      if (order.empty() || bench_.fits(tried.workers, tried.prefetch)) order.push_back(&tried);  // The first takes the least.
+      else left_out.push_back(text_of(tried) + ": more than the bound of memory");
+    }
+    std::ranges::stable_sort(order, std::greater{}, [](const Tried* tried) { return tried->predicted; });
     double best = 0;
     bool first = true;
     std::size_t tries = 0;
     while (!over() && (first || !until())) {
-      for (Tried& tried : settings) {
-        if (tried.dropped || (tries >= 2 && until())) continue;
+      for (Tried* const tried : order) {
+        if (tried->dropped || (tries >= 2 && until())) continue;
         ++tries;
-        attempt(tried);
+        attempt(*tried);
         if (over()) return;
-        context_.out.progress("tune: workers " + std::to_string(tried.workers) + ", prefetch " + std::to_string(tried.prefetch) + ", " + grouped(tried.rates.back()) +
-                              " images/s");
+        context_.out.progress("tune: " + text_of(*tried) + ", " + grouped(tried->rates.back()) + " images/s");
       }
       first = false;
-      for (const Tried& tried : settings) best = std::max(best, tried.rate().median);
-      for (Tried& tried : settings)
-        tried.dropped = tried.rates.size() >= kRoundsBeforeDrop && *std::ranges::max_element(tried.rates) < kFarBehind * best;
+      for (const Tried* tried : order) best = std::max(best, tried->rate().median);
+      for (Tried* tried : order)
+        tried->dropped = tried->rates.size() >= kRoundsBeforeDrop && *std::ranges::max_element(tried->rates) < kFarBehind * best;
     }
+    for (const Tried* tried : order)
+      if (tried->rates.empty()) left_out.push_back(text_of(*tried) + ": no time was left");
     std::erase_if(settings, [](const Tried& tried) { return tried.rates.empty(); });
   }
 
  private:
+  static std::string text_of(const Tried& tried) { return "workers " + std::to_string(tried.workers) + ", prefetch " + std::to_string(tried.prefetch); }
   LoaderOptions options_of(const Tried& tried) const {
     LoaderOptions options = bench_.loader_options();
     options.workers = tried.workers;
@@ -148,15 +158,16 @@ Tuning tune(const Spec& spec, SourceShelf& sources, const Context& context, doub
   out.batch = tuner.bench().batch();
   out.one_worker = tuner.rates_of_one();
   if (tuner.over()) return out;
+  const int prefetch = tuner.bench().loader_options().prefetch;  // The spec's, or what fits of it.
   for (const int workers : worth_trying(out.one_worker, out.cores, out.ranks))
-    out.workers.push_back({.workers = workers, .prefetch = spec.loader.prefetch, .rates = {}, .predicted = predict(with_workers(out.one_worker, workers))});
-  tuner.compare(out.workers, [&] { return elapsed() > kForWorkers * seconds; });
+    out.workers.push_back({.workers = workers, .prefetch = prefetch, .rates = {}, .predicted = predict(with_workers(out.one_worker, workers))});
+  tuner.compare(out.workers, [&] { return elapsed() > kForWorkers * seconds; }, out.left_out);
   if (tuner.over()) return {};
   out.knee = knee_of(out.workers);
   const int workers = out.workers[out.knee].workers;
   if (workers > 0) {
     for (const int depth : {1, 2, 4, 8}) out.prefetches.push_back({.workers = workers, .prefetch = depth, .rates = {}});
-    tuner.compare(out.prefetches, [&] { return elapsed() > seconds; });
+    tuner.compare(out.prefetches, [&] { return elapsed() > seconds; }, out.left_out);
     if (tuner.over()) return {};
     out.depth = knee_of(out.prefetches, kNearDepth);
   }
@@ -164,28 +175,48 @@ Tuning tune(const Spec& spec, SourceShelf& sources, const Context& context, doub
   return out;
 }
 
+namespace {
+
+/// The number of workers for one rank's trainer and loader as `here` has them, with what it rests on. Errors: as tune's.
+int settled(const Spec& here, SourceShelf& sources, const Context& context, int ranks_on_host, std::string& because) {
+  constexpr double kWindowSeconds = 0.3;
+  Tuner tuner(here, sources, context, kWindowSeconds);
+  const Rates one = tuner.rates_of_one();
+  if (tuner.over()) return 1;
+  const int ranks = std::max(ranks_on_host, tuner.bench().shape().local);
+  int workers = workers_by_rates(one, context.host.cores, ranks);
+  while (workers > 1 && !tuner.bench().fits(workers, 1)) --workers;
+  because = std::string(ranks > 1 ? " a rank" : "") + " (one loads " + significant(one.loader) + " images/s, the trainer takes " + significant(one.reduced) + ", " +
+            significant(one.cores, 2) + " cores are free)";
+  return workers;
+}
+
+}  // namespace
+
 void settle_workers(Spec& spec, SourceShelf& sources, const Context& context, const Ranks* joined) {
   if (spec.loader.workers != kAutoWorkers) return;
-  constexpr double kWindowSeconds = 0.3;
   spec.loader.workers = 1;
   Spec here = spec;
-  if (joined) {  // By itself: one rank with its share of the rows and of the cores.
+  if (joined) {  // By itself: one rank with its share of the rows, of the cores and of the memory.
     const RankShape shape = joined->shape();
     here.data.batch = std::max<std::uint64_t>(1, global_batch(spec.data, shape) / static_cast<std::uint64_t>(shape.size));
     here.data.batch_unit = BatchUnit::global;
     here.train.ranks = 1;
     if (here.train.options.threads == 0) here.train.options.threads = std::max(1, context.host.cores / std::max(1, joined->on_host));
     if (!joined->device.empty()) here.train.options.device = joined->device;
+    here.loader.memory = memory_bound(spec.loader, joined->on_host).bytes;
   }
-  Tuner tuner(here, sources, context, kWindowSeconds);
-  const Rates one = tuner.rates_of_one();
-  const int ranks = joined ? joined->on_host : tuner.bench().shape().size;
-  if (!tuner.over()) spec.loader.workers = workers_by_rates(one, context.host.cores, ranks);
+  std::string because;
+  try {
+    spec.loader.workers = settled(here, sources, context, joined ? joined->on_host : 1, because);
+  } catch (const Error& e) {
+    if (e.kind() != ErrorKind::usage) throw;
+    because = ": " + std::string(e.what());  // What is measured needs more memory than training with one.
+  }
   if (joined && !joined->worlds.empty())
     for (const std::string& found : joined->worlds[0]->all_gather(std::to_string(spec.loader.workers))) spec.loader.workers = std::max(spec.loader.workers, std::stoi(found));
-  if (tuner.over()) return;
-  context.out.note("loader.workers = \"auto\": " + std::to_string(spec.loader.workers) + (ranks > 1 ? " a rank" : "") + " (one loads " + significant(one.loader) +
-                   " images/s, the trainer takes " + significant(one.reduced) + ", " + significant(one.cores, 2) + " cores are free)");
+  if (context.stop.stop_requested()) return;
+  context.out.note("loader.workers = \"auto\": " + std::to_string(spec.loader.workers) + because);
 }
 
 }  // namespace millrace

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "experiments/training.h"
@@ -25,6 +26,7 @@ struct Tuning {
   std::vector<Tried> prefetches;  ///< and by depth, with the number advised.
   std::size_t knee = 0, depth = 0;
   Rates one_worker;               ///< The legs that the candidates followed from.
+  std::vector<std::string> left_out;  ///< What was not tried, and why.
   int ranks = 1, cores = 1;
   double batch = 0;  ///< Rows a step, of all ranks.
   double seconds = 0;

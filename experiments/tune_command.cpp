@@ -50,11 +50,10 @@ std::string advice(const Tuning& t) {
   if (!t.prefetches.empty()) {
     const Tried& depth = t.prefetches[t.depth];
     out += "loader.prefetch = " + std::to_string(depth.prefetch) + ": the loader takes " + bytes_text(double(depth.memory_bytes)) + "\n";
-  } else if (knee.workers > 0) {
-    out += "loader.prefetch = " + std::to_string(knee.prefetch) + ": no time was left to try others\n";
   } else {
     out += "loader.prefetch has no effect without workers\n";
   }
+  for (const std::string& setting : t.left_out) out += "not tried: " + setting + "\n";
   return out;
 }
 
@@ -79,6 +78,7 @@ Json to_json(const Tuning& t) {
           {"by_workers", to_json(t.workers)},
           {"by_prefetch", to_json(t.prefetches)},
           {"one_worker", {{"L", t.one_worker.loader}, {"A", t.one_worker.reduced}, {"cpu_L", t.one_worker.loader_cpu}, {"cpu_A", t.one_worker.reduced_cpu}}},
+          {"not_tried", t.left_out},
           {"batch", t.batch},
           {"cores_there", t.one_worker.cores},
           {"seconds", t.seconds}};

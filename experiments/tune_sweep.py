@@ -108,7 +108,7 @@ def main():
     print(text)
     if args.out:
         pathlib.Path(args.out).write_text(text)
-    return 0 if off == 0 else 1
+    return 0 if rows and off == 0 else 1
 
 
 if __name__ == "__main__":

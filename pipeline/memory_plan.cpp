@@ -55,15 +55,27 @@ void look(const Source& source, const Recipe& recipe, const LoaderOptions& optio
   out.workspace_bytes = workspace.bytes() + (source.info().raw_size == Size{} ? kDecoderBytes : 0);
 }
 
+/// Inline streams make a second slot where a batch is still held when the next is asked for.
+int slots_of(int workers, int prefetch, int local_ranks) { return local_ranks * (workers == 0 ? 2 : prefetch + 2); }
+
 }  // namespace
+
+MemoryForecast MemoryForecast::with(int workers, int prefetch, int local_ranks) const {
+  MemoryForecast out = *this;
+  out.slot_count = slots_of(workers, prefetch, local_ranks);
+  out.slots = static_cast<std::uint64_t>(out.slot_count) * slot_bytes;
+  out.workspace_count = local_ranks * std::max(1, workers);
+  out.workspaces = static_cast<std::uint64_t>(out.workspace_count) * workspace_bytes;
+  out.threads = threads / static_cast<std::uint64_t>(workspace_count) * static_cast<std::uint64_t>(out.workspace_count);
+  return out;
+}
 
 MemoryForecast forecast_memory(const Source& source, const Recipe& recipe, const LoaderOptions& options) {
   const Plan plan({source.size(), options.batch, options.world_size, options.sampler, options.drop_last, options.seed});
   MemoryForecast out;
   constexpr std::uint64_t kTablesOfRow = sizeof(PlannedRow) + sizeof(std::int64_t) + 2 * sizeof(std::uint64_t) + 1;
   out.slot_bytes = plan.max_rank_rows() * (recipe.format().bytes() + kTablesOfRow);
-  // Inline streams make a second slot where a batch is still held when the next is asked for.
-  out.slot_count = options.local_ranks * (options.workers == 0 ? 2 : options.prefetch + 2);
+  out.slot_count = slots_of(options.workers, options.prefetch, options.local_ranks);
   out.slots = static_cast<std::uint64_t>(out.slot_count) * out.slot_bytes;
   look(source, recipe, options, out);
   out.workspace_count = options.local_ranks * std::max(1, options.workers);

@@ -24,6 +24,8 @@ struct MemoryForecast {
   int looked_at = 0;             ///< How many pictures' headers were.
 
   std::uint64_t total() const { return slots + workspaces + plan + threads + code + cache + beside; }
+  /// The same with another number of workers and batches in waiting, a rank: nothing is looked at anew.
+  MemoryForecast with(int workers, int prefetch, int local_ranks) const;
 };
 
 /// Encoded pictures differ in size: up to 32 of the set, evenly spread, are opened and the largest decides what a worker is given.

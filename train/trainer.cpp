@@ -398,7 +398,7 @@ StepBenchmark EngineTrainer::bench_step(std::span<Batch> resident, double second
     for (const Batch& batch : resident) static_cast<void>(describe(batch));
     engine_->hold(resident);
     std::size_t next = 0;
-    std::uint64_t images = 0;
+    std::uint64_t images = 0, steps = 0;
     // Where the device runs beside its thread, single steps have no end that could be seen without disturbing them.
     // A sample ends with an update of the weights.
     const int least = engine_->uploads_ahead() ? 16 : 1, steps_a_sample = (least + accumulate_ - 1) / accumulate_ * accumulate_;
@@ -407,23 +407,25 @@ StepBenchmark EngineTrainer::bench_step(std::span<Batch> resident, double second
       for (bool over = false; !over;) { // Ranks end together: the flag travels with the gradients.
         const auto sample_began = SteadyClock::now();
         Tally mine;
-        for (int i = 1; i <= steps_a_sample; ++i) {
-          const bool updates = i % accumulate_ == 0;
+        int i = 0;
+        while (!over && i < steps_a_sample) {
+          const bool updates = ++i % accumulate_ == 0;
           engine_->compute_held(next, updates);
           mine.rows += resident[next].rows();
           images += static_cast<std::uint64_t>(resident[next].rows());
           next = (next + 1) % resident.size();
           if (!updates) continue;
-          mine.stop = i == steps_a_sample && (seconds_between(began, SteadyClock::now()) >= limit || stop.stop_requested());
+          mine.stop = (i == steps_a_sample || accumulate_ > 1) && (seconds_between(began, SteadyClock::now()) >= limit || stop.stop_requested());
           over = engine_->conclude(std::exchange(mine, {})).stop > 0;
         }
         if (steps_a_sample > 1) engine_->synchronize();
-        if (samples) samples->push_back(seconds_between(sample_began, SteadyClock::now()) / steps_a_sample);
+        if (samples) samples->push_back(seconds_between(sample_began, SteadyClock::now()) / i);
+        steps += static_cast<std::uint64_t>(i);
       }
       return seconds_between(began, SteadyClock::now());
     };
     run_for(std::clamp(seconds / 5, 0.05, 2.0), nullptr);
-    images = 0;
+    images = steps = 0;
     std::vector<double> samples;
     static_cast<void>(engine_->take_reduce_hidden_seconds());
     engine_->meter().start();
@@ -431,7 +433,7 @@ StepBenchmark EngineTrainer::bench_step(std::span<Batch> resident, double second
     result.phases = engine_->meter().stop();
     result.reduce_hidden_seconds = engine_->take_reduce_hidden_seconds();
     engine_->hold({});
-    result.steps = samples.size() * static_cast<std::size_t>(steps_a_sample);
+    result.steps = steps;
     result.images_per_second = static_cast<double>(images) / result.seconds;
     const auto middle = samples.begin() + static_cast<std::ptrdiff_t>(samples.size() / 2);
     std::nth_element(samples.begin(), middle, samples.end());

@@ -155,6 +155,27 @@ TEST_F(Photographs, AShortBoundShortensTheQueueAndTooShortAOneIsRefusedWithTheAr
   EXPECT_THAT(text("stderr"), testing::HasSubstr("raise loader.memory"));
 }
 
+constexpr const char* kSleeps = "\n[train]\nmodel = \"sleep\"\nstep_microseconds = 100\n";
+
+TEST_F(Photographs, TuneForecastsEachSettingAsItWouldBeAlone) {
+  EXPECT_EQ(run({"tune", spec(text_of_spec("") + kSleeps), "--json", "--seconds", "1"}), 0) << text("stderr");
+  const Json tuned = last_line();
+  ASSERT_GE(tuned["by_prefetch"].size(), 1u) << tuned;
+  for (const Json& tried : tuned["by_prefetch"]) {
+    EXPECT_EQ(run({"bench", "loader", spec(text_of_spec("prefetch = " + tried["prefetch"].dump())), "--set", "loader.workers=" + tried["workers"].dump(), "--epochs", "1", "--json"}), 0);
+    EXPECT_EQ(tried["memory_bytes"], last_line()["memory"]["forecast_bytes"]) << tried;
+  }
+}
+
+TEST_F(Photographs, TuneKeepsToTheBoundAndSaysWhatItLeavesOut) {
+  EXPECT_EQ(run({"bench", "loader", spec(text_of_spec("prefetch = 1")), "--set", "loader.workers=1", "--epochs", "1", "--json"}), 0);
+  // For one worker, and a quarter for the batches of the legs beside it.
+  const std::uint64_t bound = last_line()["memory"]["forecast_bytes"].get<std::uint64_t>() * 4 / 3 + (1 << 20);
+  EXPECT_EQ(run({"tune", spec(text_of_spec("memory = " + std::to_string(bound)) + kSleeps), "--set", "loader.workers=1", "--json", "--seconds", "1"}), 0) << text("stderr");
+  EXPECT_THAT(text("stdout"), testing::HasSubstr("not tried: workers 2, prefetch 2: more than the bound of memory"));
+  for (const Json& tried : last_line()["by_workers"]) EXPECT_LE(tried["memory_bytes"], bound);
+}
+
 TEST_F(Photographs, TheOldMeaningOfTheKeyIsToldItsNewName) {
   EXPECT_EQ(run({"bench", "loader", spec(text_of_spec("memory = \"page-locked\""))}), 2);
   EXPECT_THAT(text("stderr"), testing::HasSubstr("write loader.slot_memory = \"page-locked\""));
