@@ -144,7 +144,7 @@ void judge_speed(const FigureTable& published, const FigureTable& measured, cons
   for (const CellSummary& s : cells)
     if (!s.runs.empty() && s.images_per_second.median > best_own) best_own = s.images_per_second.median, best = &s;
   if (best && best_published > 0)
-    out.push_back({"D1", "Our best is " + grouped(best_own) + " images/s (" + own_label(*best) + ", " + verdict(best->wait_share) +
+    out.push_back({"D1", "Our best is " + grouped(best_own) + " images/s (" + own_label(*best) + ", " + verdict(*best) +
                              "); the published best is " + grouped(best_published) + " on other hardware (" +
                              fixed(best_own / best_published, 2) + " times)."});
 }

@@ -173,8 +173,12 @@ FigureTable measured_table(const std::vector<CellSummary>& cells) {
       dead += not_learning(accuracy, loss, int(number_of(row.settings, "classes", 10))) > 0;
     }
     row.figures.emplace_back("not_learning", measured(dead / double(row.runs), dead / double(row.runs), dead / double(row.runs)));
-    for (const Json& value : run.epochs.back().value("per_class_accuracy", Json::array()))
-      row.class_accuracy.push_back(value.is_number() ? 100 * value.get<double>() : 0);
+    // Of the run whose accuracy stands in the row; between two runs there is none.
+    for (const RunResult* r : cell.runs) {
+      if (!row.class_accuracy.empty() || number(r->epochs.back(), "accuracy") != cell.accuracy.median) continue;
+      for (const Json& value : r->epochs.back().value("per_class_accuracy", Json::array()))
+        row.class_accuracy.push_back(value.is_number() ? 100 * value.get<double>() : 0);
+    }
     add_class_sizes(table, run);
     table.rows.push_back(std::move(row));
   }

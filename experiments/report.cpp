@@ -59,7 +59,7 @@ Table result_table(const std::vector<CellSummary>& cells) {
     row.push_back(any ? fixed(100 * s.wait_share, 1) : "-");
     row.push_back(any ? fixed(100 * s.unaccounted.median, 2) : "-");
     row.push_back(accuracy_text(s.accuracy));
-    row.push_back(any ? verdict(s.wait_share) : "-");
+    row.push_back(any ? verdict(s) : "-");
     table.add(std::move(row));
   }
   return table;

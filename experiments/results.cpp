@@ -109,7 +109,11 @@ void fill(CellSummary& s) {
   });
   s.accuracy = accuracies(s.runs);
   s.unaccounted = over(s.runs, [](const RunResult& r) { return sum(r, "unaccounted_seconds") / std::max(1e-9, sum(r, "wall_seconds")); });
-  s.wait_share = over(s.runs, [](const RunResult& r) { return sum_phase(r, "wait") / std::max(1e-9, sum(r, "wall_seconds")); }).median;
+  const auto share = [&](const char* phase) {
+    return over(s.runs, [phase](const RunResult& r) { return sum_phase(r, phase) / std::max(1e-9, sum(r, "wall_seconds")); }).median;
+  };
+  s.wait_share = share("wait");
+  s.reduce_share = share("reduce");
   const auto us = [&](const char* name, auto&& total) {
     s.us_per_image.emplace_back(name,
                                 over(s.runs, [&](const RunResult& r) { return total(r) / std::max(1.0, sum(r, "images")) * 1e6; }).median);
@@ -216,6 +220,10 @@ std::vector<CellSummary> summarize(const StudyResults& results) {
   return out;
 }
 
-const char* verdict(double wait_share) { return wait_share > 0.5 ? "loader-bound" : wait_share < 0.1 ? "compute-bound" : "between"; }
+const char* verdict(const CellSummary& cell) {
+  if (cell.wait_share > 0.5) return "loader-bound";
+  if (cell.wait_share >= 0.1) return "between";
+  return cell.reduce_share > 1.0 / 3 ? "communication-bound" : "compute-bound";
+}
 
 }  // namespace millrace

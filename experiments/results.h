@@ -56,13 +56,13 @@ struct CellSummary {
   /// Of a worker's time: read, decode (without reading), augment, and "other": the graph, and waiting for a free slot. They add
   /// up to workers x wall over images (workers = 0: the trainer's thread). Empty where the records hold no stages.
   std::vector<std::pair<std::string, double>> stage_us_per_image;
-  double wait_share = 0;  ///< Median.
+  double wait_share = 0, reduce_share = 0;  ///< Of the wall, waiting for a batch and for all-reduce; medians.
 };
 
 /// In the grid's order. Without a study each run is a cell of its own.
 std::vector<CellSummary> summarize(const StudyResults& results);
 
-/// loader-bound: over half of the wall is waiting; compute-bound: under a tenth.
-const char* verdict(double wait_share);
+/// loader-bound: over half of the wall is waiting; compute-bound: under a tenth; communication-bound: so, and over a third is all-reduce.
+const char* verdict(const CellSummary& cell);
 
 }  // namespace millrace

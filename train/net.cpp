@@ -81,15 +81,16 @@ std::shared_ptr<Net> make(const TrainOptions& options) {
   return std::make_shared<Model>(options);
 }
 
-/// Every model that computes; a new one is one more line here.
+/// Every model that computes; a new one is one more line here. Channels last on the CPU: 2.8 times as fast for MobileNetV3 with AVX-512 (1.3 with AVX2), 1.2
+/// for WideResNet, but 0.93 (AVX2) to 1.02 for ResNet-18.
 struct Entry {
   std::string_view name;
   std::shared_ptr<Net> (*make)(const TrainOptions&);
   bool channels_last_on_cpu = false;
 };
 constexpr std::array kModels{Entry{"toy", make<Toy>}, Entry{"toy-norm", make<ToyNorm>}, Entry{"lenet", make<LeNet>},
-                             Entry{"mobilenetv3_small", make_mobilenetv3_small}, Entry{"resnet18", make_resnet18},
-                             Entry{"wide_resnet", make_wide_resnet}};
+                             Entry{"mobilenetv3_small", make_mobilenetv3_small, true}, Entry{"resnet18", make_resnet18},
+                             Entry{"wide_resnet", make_wide_resnet, true}};
 
 bool channels_last(const TrainOptions& options, const Entry& entry, at::Device where) {
   if (options.layout != MemoryOrder::automatic) return options.layout == MemoryOrder::nhwc;
@@ -100,7 +101,7 @@ bool channels_last(const TrainOptions& options, const Entry& entry, at::Device w
 std::shared_ptr<Net> in_channels_last(std::shared_ptr<Net> net) {
   net->order = at::MemoryFormat::ChannelsLast;
   for (at::Tensor& parameter : net->parameters())
-    if (parameter.dim() == 4) parameter.set_data(parameter.data().contiguous(net->order));
+    if (parameter.dim() == 4) parameter.set_data(parameter.data().clone(net->order));  // contiguous() would leave the strides of 1 x 1 kernels as they are.
   return net;
 }
 

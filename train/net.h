@@ -13,13 +13,19 @@ class Net : public torch::nn::Module {
   /// forward on images laid out in the net's order.
   at::Tensor operator()(const at::Tensor& images) {
     prepare(images.device());
-    return forward(images.contiguous(order));
+    return forward(in_order(images));
   }
   /// What a forward needs of the host beforehand, outside of a captured graph: a seed for what it draws.
   virtual void prepare(at::Device) {}
 
   at::Generator generator; ///< What it draws from in training; undefined: nothing is drawn.
   at::MemoryFormat order = at::MemoryFormat::Contiguous; ///< Of activations and of convolutions' weights.
+  /// Images laid out in the net's order, by their strides too: those of one channel lie the same either way, but kernels are chosen by strides.
+  at::Tensor in_order(const at::Tensor& images) const {
+    if (order != at::MemoryFormat::ChannelsLast || images.suggest_memory_format() == order) return images.contiguous(order);
+    const std::int64_t c = images.size(1), h = images.size(2), w = images.size(3);
+    return images.contiguous(order).as_strided(images.sizes(), {h * w * c, 1, w * c, c});
+  }
 };
 
 /// Makes the model that options.model names, on the CPU, with torch's default initial weights drawn from options.seed:

@@ -308,7 +308,7 @@ class TorchEngine final : public Engine {
     at::Tensor loss;
     {
       Autocast autocast(options_.precision, device_->where().type());
-      loss = loss_of(net_->forward(input.images.contiguous(net_->order)), input.labels, options_.label_smoothing);
+      loss = loss_of(net_->forward(net_->in_order(input.images)), input.labels, options_.label_smoothing);
     }
     device_->add_loss(loss.detach());
     torch::autograd::backward({optimizer_.scaled(loss)}, {});

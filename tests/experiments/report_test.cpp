@@ -168,7 +168,9 @@ TEST_F(Folder, CellsStandInTheGridsOrderWhateverTheOrderOfTheRuns) {
   EXPECT_DOUBLE_EQ(cells[0].total_seconds.median, 4);
   EXPECT_DOUBLE_EQ(cells[0].load_ms.median, 75);
   EXPECT_DOUBLE_EQ(cells[0].images_per_second.median, 500);
-  EXPECT_STREQ(verdict(cells[0].wait_share), "loader-bound");
+  EXPECT_STREQ(verdict(cells[0]), "loader-bound");
+  EXPECT_STREQ(verdict({.wait_share = 0.05, .reduce_share = 0.2}), "compute-bound");
+  EXPECT_STREQ(verdict({.wait_share = 0.05, .reduce_share = 0.5}), "communication-bound");
 }
 
 TEST_F(Folder, ARunBegunAgainReplacesTheEarlierAttempt) {
