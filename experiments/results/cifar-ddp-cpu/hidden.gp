@@ -1,0 +1,11 @@
+# Made by `millrace report`: what t_epoch shows of an epoch's wall.
+$rows << EOD
+"row 1 rank" 99.9315 10.3366
+"row 2 ranks" 99.9351 5.52858
+"row 2 nodes of 1" 99.9413 16.7222
+"row 2 nodes of 2" 99.9672 16.8076
+EOD
+set style fill solid 1.0 noborder; set boxwidth 0.7; set border 3; set tics nomirror scale 0; set grid ytics lc rgb "#DDDDDD"
+set yrange [0:112]; set ytics 0,25,100; set xrange [-0.6:3.6]; set xtics rotate by -40 noenhanced; set rmargin 8; set bmargin 8
+set ylabel "% of the wall of an epoch"; set key outside top center horizontal samplen 1
+plot $rows using 0:(100):xticlabels(1) with boxes lc rgb "#D55E00" title "hidden: between steps", $rows using 0:2 with boxes lc rgb "#0072B2" title "t\\_epoch: after the fetch", $rows using 0:(104):(sprintf("%.3g s", $3)) with labels font ",9" notitle
