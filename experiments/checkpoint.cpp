@@ -14,6 +14,7 @@
 #include <nlohmann/json.hpp>
 
 #include "experiments/record_check.h"
+#include "experiments/text_file.h"
 #include "pipeline/error.h"
 
 namespace millrace {
@@ -189,7 +190,7 @@ std::string write_checkpoint(const std::string& parent, const CheckpointContents
     std::string sums = write_tensors(durable, temporary, kWeights, contents.tensors->weights);
     sums += write_tensors(durable, temporary, kOptimizer, contents.tensors->optimizer);
     if (!contents.ranks.empty()) sums += write_tensors(durable, temporary, kRanks, contents.ranks);
-    sums += write_text(durable, temporary, kState, contents.state.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+    sums += write_text(durable, temporary, kState, line_of(contents.state) + "\n");
     write_text(durable, temporary, kSums, sums);
     durable.flush_folder(temporary);
     if (fs::exists(path, error)) remove_checkpoint(parent, path, durable);

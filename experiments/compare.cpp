@@ -11,6 +11,7 @@
 #include "experiments/commands.h"
 #include "experiments/compare_plan.h"
 #include "experiments/results.h"
+#include "experiments/text_file.h"
 #include "experiments/tree_run.h"
 #include "experiments/tune.h"
 #include "pipeline/error.h"
@@ -161,7 +162,7 @@ class Comparison {
     out["contestants"] = Json::array();
     for (std::size_t i = 0; i + 1 < contestants_.size(); ++i) out["contestants"].push_back(row_json(contestants_[i]));
     out["step"] = !contestants_.back().runs.empty() ? Json{{"images_per_second", to_json(spread_of(contestants_.back().runs, "images_per_second"))}}
-                                                     : Json{{"failed", contestants_.back().failed}};
+                                                      : Json{{"failed", contestants_.back().failed}};
     out["python"] = python_;
     out["commit"] = build_commit();
     out["host"] = millrace::to_json(context_.host);
@@ -209,18 +210,11 @@ class Comparison {
     return out;
   }
 
-  /// Before the first run: minutes would be lost after the last.
-  static void check_folder(const std::string& folder) {
-    std::error_code error;
-    fs::create_directories(folder, error);
-    if (error) throw Error(ErrorKind::data, folder + ": " + error.message(), "name a folder that can be made with --out");
-  }
-
   void write(const std::string& folder) const {
-    check_folder(folder);
+    make_folder(folder);
     std::ofstream lines(folder + "/compare.jsonl");
     for (const Contestant& c : contestants_)
-      for (const Json& run : c.runs) lines << run.dump(-1, ' ', false, Json::error_handler_t::replace) << "\n";
+      for (const Json& run : c.runs) lines << line_of(run) << "\n";
     std::ofstream page(folder + "/compare.md");
     page << "# " << fs::path(arguments_.spec).stem().string() << ": Millrace beside PyTorch's DataLoader\n\n`" << context_.command << "`\n\n"
          << context_.host.cpu << ", " << context_.host.cores << " cores; " << context_.host.os << "; commit " << build_commit() << ".\n\n"
@@ -318,13 +312,13 @@ class Comparison {
 
 int compare_command(const SpecArguments& arguments, const Context& context) {
   Comparison comparison(arguments, context);
-  if (!arguments.out.empty()) Comparison::check_folder(arguments.out);
+  if (!arguments.out.empty()) make_folder(arguments.out);  // Before the first run: minutes would be lost after the last.
   if (!comparison.run()) return 0;  // A part of the runs is not a result.
   std::printf("%s\n%s", comparison.table().text().c_str(), comparison.notes().c_str());
   std::fflush(stdout);
   if (!arguments.out.empty()) comparison.write(arguments.out);
   if (!arguments.out.empty()) std::printf("written: %s/compare.md %s/compare.jsonl\n", arguments.out.c_str(), arguments.out.c_str());
-  if (arguments.json) std::printf("%s\n", comparison.json().dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+  if (arguments.json) std::printf("%s\n", line_of(comparison.json()).c_str());
   return 0;
 }
 

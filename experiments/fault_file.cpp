@@ -1,4 +1,5 @@
 #include "experiments/fault_file.h"
+#include "experiments/text_file.h"
 
 #include <filesystem>
 #include <fstream>
@@ -25,7 +26,7 @@ bool FaultFile::add(const LoaderReport& report) {
     Json line = {{"run", run_}};
     line.update(to_json(fault));
     // A path is bytes; what is not UTF-8 is shown as such, not refused.
-    lines += line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+    lines += line_of(line) + "\n";
   }
   if (folder_.empty() || lines.empty()) return !lines.empty();
   std::error_code error;

@@ -106,7 +106,6 @@ class LegBench {
   Window load_range(const LoaderOptions& options);
 
   const Source& source() const { return source_; }
-  const Recipe& recipe() const { return *recipe_; }
   const train::Trainer& trainer() const { return *crew_.trainers[0]; }
   const RankShape& shape() const { return shape_; }
   double batch() const { return batch_; }  ///< Rows a step, of all ranks.

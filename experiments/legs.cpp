@@ -103,10 +103,8 @@ class Profiler {
     r.batch = bench_.batch();
     r.transfers = out_.device.starts_with("cuda");
     if (out_.set_bytes == 0) r.no_cold = "the set lies in memory";
-    if (const SampleCache* cache = bench_.cache()) {
+    if (const SampleCache* cache = bench_.cache())
       r.no_cold = "samples are kept in memory: " + grouped(double(cache->count())) + " of " + grouped(double(source.size()));
-      out_.cached = cache->count();
-    }
     const std::uint64_t cache = cache_bytes_there();
     r.cold_is_usual = cache && out_.set_bytes > cache;
   }
@@ -172,7 +170,6 @@ class Profiler {
       out_.readings.no_cold = "the file system keeps " + fixed(100 * *left, 0) + " % of the pages when asked to drop them";
       return;
     }
-    out_.cold_unseen = !left;
     const Window cold = bench_.load_range(options);
     if (over()) return;
     const Window warm = bench_.load_range(options);

@@ -1,5 +1,4 @@
 #pragma once
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,8 +30,6 @@ struct LegsMeasured {
   std::uint64_t parameters = 0, loader_bytes = 0, set_bytes = 0;
   int rounds = 0, resident_batches = 0;
   double seconds = 0, window_seconds = 0; ///< That all took; what one leg's window is meant to take.
-  bool cold_unseen = false;               ///< Whether the pages had gone for the cold leg could not be seen: the files are another's.
-  std::optional<std::uint64_t> cached;    ///< Samples that the spec's own cache held when the legs began; empty: it has none.
   bool narrow = false;                    ///< It ended because the intervals were narrow.
 };
 

@@ -6,6 +6,7 @@
 #include "experiments/commands.h"
 #include "experiments/profile_report.h"
 #include "experiments/tune.h"
+#include "experiments/text_file.h"
 
 namespace millrace {
 
@@ -32,7 +33,7 @@ int profile_command(const SpecArguments& arguments, const Context& context) {
     for (const std::string& file : write_profile(arguments.out, profile, record, context.command, machine, warn)) names += " " + file;
     std::printf("\nwritten:%s\n", names.c_str());
   }
-  if (arguments.json) std::printf("%s\n", record.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+  if (arguments.json) std::printf("%s\n", line_of(record).c_str());
   return 0;
 }
 

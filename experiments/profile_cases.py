@@ -113,14 +113,19 @@ class BusyCore:
             self.process.join()
 
 
-def profile(program, spec, sets, seconds):
-    command = [program, "profile", str(spec), "--json", "--seconds", str(seconds)]
+def asked(program, verb, spec, sets, seconds):
+    """What `millrace profile` or `tune` says of a spec (relative to the source tree), as an object."""
+    command = [program, verb, str(spec), "--json", "--seconds", str(seconds)]
     for setting in sets:
         command += ["--set", setting]
     run = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     if run.returncode:
         raise SystemExit(f"{' '.join(command)}\n{run.stderr}")
     return json.loads(run.stdout.splitlines()[-1])
+
+
+def profile(program, spec, sets, seconds):
+    return asked(program, "profile", spec, sets, seconds)
 
 
 def table(rows, header):

@@ -295,12 +295,10 @@ Json to_json(const Profile& p) {
 
 std::vector<std::string> write_profile(const std::string& folder, const Profile& p, const Json& record, const std::string& command,
                                        const std::string& machine, const std::function<void(const std::string&)>& warn) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) throw Error(ErrorKind::data, folder + ": " + error.message(), "name a folder that can be made with --out");
+  make_folder(folder);
   const auto path = [&](const char* name) { return (std::filesystem::path(folder) / name).string(); };
   write_text(path("profile.md"), profile_markdown(p, command, machine));
-  write_text(path("profile.json"), record.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+  write_text(path("profile.json"), line_of(record) + "\n");
   std::vector<std::string> files{path("profile.md"), path("profile.json")};
   constexpr int kWidth = 720, kHeight = 420;
   for (std::string& file : write_pictures(folder, "profile", plot_program(p), kWidth, kHeight, warn)) files.push_back(std::move(file));

@@ -10,6 +10,7 @@
 #include <fstream>
 
 #include "experiments/record_check.h"
+#include "experiments/text_file.h"
 #include "pipeline/error.h"
 
 namespace millrace {
@@ -48,7 +49,7 @@ RecordFile::~RecordFile() {
 }
 
 void RecordFile::append(const Json& record) {
-  const std::string line = record.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  const std::string line = line_of(record) + "\n";
   const ssize_t written = write(descriptor_, line.data(), line.size());
   if (written != static_cast<ssize_t>(line.size()))
     throw Error(ErrorKind::usage, path_ + ": a line could not be written whole: " + std::strerror(written < 0 ? errno : ENOSPC),

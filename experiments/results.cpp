@@ -4,6 +4,7 @@
 #include <map>
 
 #include "experiments/terminal.h"
+#include "experiments/verdict.h"
 
 namespace millrace {
 namespace {
@@ -223,7 +224,7 @@ std::vector<CellSummary> summarize(const StudyResults& results) {
 const char* verdict(const CellSummary& cell) {
   if (cell.wait_share > 0.5) return "loader-bound";
   if (cell.wait_share >= 0.1) return "between";
-  return cell.reduce_share > 1.0 / 3 ? "communication-bound" : "compute-bound";
+  return cell.reduce_share > kExposedReduce ? "communication-bound" : "compute-bound";
 }
 
 }  // namespace millrace

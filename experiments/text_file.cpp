@@ -2,11 +2,22 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
+
+#include <nlohmann/json.hpp>
 
 #include "pipeline/error.h"
 
 namespace millrace {
+
+void make_folder(const std::string& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) throw Error(ErrorKind::data, folder + ": " + error.message(), "name a folder that can be made with --out");
+}
+
+std::string line_of(const Json& record) { return record.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 void write_text(const std::string& path, const std::string& text) {
   errno = 0;

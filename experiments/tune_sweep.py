@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 
-from profile_cases import ROOT, rate, table
+from profile_cases import ROOT, asked, rate, table
 
 NEAR = 0.03
 WORKERS, DEPTHS = range(5), (1, 2, 4, 8)
@@ -28,35 +28,19 @@ CASES = [
 ]
 
 
-def millrace(program, arguments):
-    run = subprocess.run([program, *arguments], capture_output=True, text=True, cwd=ROOT, check=False)
-    if run.returncode:
-        raise SystemExit(f"{program} {' '.join(arguments)}\n{run.stderr}")
-    return run.stdout
-
-
-def tuned(program, spec, sets, seconds):
-    arguments = ["tune", spec, "--json", "--seconds", str(seconds)]
-    for setting in sets:
-        arguments += ["--set", setting]
-    return json.loads(millrace(program, arguments).splitlines()[-1])
-
-
 def trained(program, spec, sets, steps):
     """Images a second of a training run of its own, by the epochs' walls."""
     with tempfile.TemporaryDirectory() as out:
-        arguments = ["train", spec, "--out", out]
+        command = [program, "train", spec, "--out", out]
         for setting in sets + [f"train.steps={steps}", "train.evaluate_every=0"]:
-            arguments += ["--set", setting]
-        millrace(program, arguments)
+            command += ["--set", setting]
+        run = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+        if run.returncode:
+            raise SystemExit(f"{' '.join(command)}\n{run.stderr}")
         records = [json.loads(line) for line in open(pathlib.Path(out) / "results.jsonl")]
     epochs = [r for r in records if r["type"] == "epoch"]
     images = sum(e["images"] for e in epochs)
     return images / sum(e["wall_seconds"] for e in epochs)
-
-
-def interval(values):
-    return min(values), statistics.median(values), max(values)
 
 
 def sweep(program, spec, sets, steps, rounds):
@@ -83,7 +67,7 @@ def main():
         if args.only and args.only not in name:
             continue
         spec = f"experiments/specs/{file}"
-        advice = tuned(args.program, spec, sets, args.seconds)
+        advice = asked(args.program, "tune", spec, sets, args.seconds)
         batch = advice["batch"]
         steps = max(4, round(STEP_SECONDS * advice["images_per_second"] / batch))
         rates = sweep(args.program, spec, sets, steps, args.rounds)
@@ -92,7 +76,7 @@ def main():
         if chosen not in rates:  # More workers than the sweep has.
             setting = sets + [f"loader.workers={chosen[0]}", f"loader.prefetch={chosen[1]}"]
             rates[chosen] = [trained(args.program, spec, setting, steps) for _ in range(args.rounds)]
-        low, median, high = interval(rates[best])
+        low, median, high = min(rates[best]), statistics.median(rates[best]), max(rates[best])
         got = statistics.median(rates[chosen])
         good = got >= (1 - NEAR) * median or got >= low
         off += not good
