@@ -19,21 +19,10 @@
 #include "train/slow_link.h"
 #include "train/state.h"
 #include "train/step_graph.h"
+#include "train/translated.h"
 
 namespace millrace::train {
 namespace {
-
-/// LibTorch's exceptions end here.
-template <class F>
-auto translated(F&& work) {
-  try {
-    return work();
-  } catch (const c10::OutOfMemoryError& e) {
-    throw Error(ErrorKind::device, std::string("the device's memory is used up: ") + e.what_without_backtrace(), "use a smaller batch");
-  } catch (const c10::Error& e) {
-    throw Error(ErrorKind::device, std::string("LibTorch: ") + e.what_without_backtrace());
-  }
-}
 
 std::unique_ptr<Device> make_device(const TrainOptions& options) {
   const std::string& name = options.device;
@@ -71,7 +60,9 @@ class TorchEngine final : public Engine {
   }
 
   std::uint64_t parameters() const override { return weights_.count(); }
-  std::string device() const override { return device_->name(); }
+  std::string device() const override {
+    return translated([&] { return device_->name(); });
+  }
   Meter& meter() override { return device_->meter(); }
   double learning_rate() const override { return optimizer_.schedule().base(); }
   double last_learning_rate() const override { return optimizer_.learning_rate(); }
@@ -148,7 +139,9 @@ class TorchEngine final : public Engine {
       return mine;
     });
   }
-  bool was_nonfinite() const override { return was_nonfinite_on_device_.defined() ? was_nonfinite_on_device_.item<float>() > 0 : was_nonfinite_; }
+  bool was_nonfinite() const override {
+    return translated([&] { return was_nonfinite_on_device_.defined() ? was_nonfinite_on_device_.item<float>() > 0 : was_nonfinite_; });
+  }
   double take_reduce_hidden_seconds() override { return sync_ ? sync_->take_hidden_seconds() : 0; }
   void score() override {
     translated([&] {
