@@ -109,7 +109,7 @@ struct TrainOptions {
   Norm norm = Norm::bn;
   int replicas = 1;                  ///< Above 1: data parallel in one process (`dp`): copies that share each batch of this trainer.
   Trace* trace = nullptr;            ///< Where phases and all-reduce are traced; null: nowhere. Must outlive the trainer.
-  bool stop_at_nonfinite = true;     ///< A loss that is not finite ends the run (where it is seen each step: on the CPU, and among ranks).
+  bool stop_at_nonfinite = true;     ///< A loss that is not finite ends the run: at its step; with one rank on a GPU within a progress interval.
 };
 
 /// Measured parts of a trainer's wall time, in seconds; on CUDA forward, backward and optimizer come from events.

@@ -33,10 +33,12 @@ class Device {
   virtual Input resident(const Batch& batch) = 0;///< A batch that stays; on the CPU a view: `batch` must outlive it.
   virtual void synchronize() = 0;                ///< Waits for all work.
   virtual void discard() = 0;                    ///< Sends home what was uploaded and not received.
+  virtual void forget_upload() = 0;              ///< The batch uploaded first and not received will not be; waits for nothing.
 
   virtual void reset_loss() = 0;
   virtual void add_loss(const at::Tensor& sum) = 0; ///< Adds a scalar; waits for nothing.
-  virtual double glance_at_loss() = 0;           ///< The total at about the last glance; waits for nothing.
+  virtual void ask_for_loss() = 0;               ///< Of the total so far; waits for nothing.
+  virtual double seen_loss() const = 0;          ///< What was asked for last and has come.
   virtual double loss() = 0;                     ///< The total; waits for the device.
 };
 

@@ -55,10 +55,12 @@ class CpuDevice final : public Device {
   }
   void synchronize() override {}
   void discard() override { batch_.reset(); }
+  void forget_upload() override { batch_.reset(); }
 
   void reset_loss() override { loss_ = 0; }
   void add_loss(const at::Tensor& sum) override { loss_ += *sum.const_data_ptr<float>(); }
-  double glance_at_loss() override { return loss_; }
+  void ask_for_loss() override {}
+  double seen_loss() const override { return loss_; }
   double loss() override { return loss_; }
 
  private:

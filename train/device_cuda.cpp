@@ -62,7 +62,7 @@ class CudaDevice final : public Device {
     enter();
     normalise_.emplace(options, where_);
     loss_ = at::zeros({}, at::TensorOptions().dtype(at::kDouble).device(where_));
-    glance_ = HostMemory(sizeof(double));
+    seen_loss_ = HostMemory(sizeof(double));
     synchronize();
   }
   ~CudaDevice() override {
@@ -110,6 +110,7 @@ class CudaDevice final : public Device {
     settle_uploads();
     received_ = uploaded_;
   }
+  void forget_upload() override { ++received_; }
   Input resident(const Batch& batch) override {
     Landing landing;
     prepare(landing, batch);
@@ -129,16 +130,13 @@ class CudaDevice final : public Device {
   void reset_loss() override {
     synchronize();
     loss_.zero_();
-    *static_cast<double*>(glance_.get()) = 0;
+    *static_cast<double*>(seen_loss_.get()) = 0;
   }
   void add_loss(const at::Tensor& sum) override { loss_.add_(sum); }
-  double glance_at_loss() override {
-    // Asks for the next glance's value and returns the one asked for last time: nobody waits.
-    auto* seen = static_cast<volatile double*>(glance_.get());
-    const double value = *seen;
-    C10_CUDA_CHECK(cudaMemcpyAsync(glance_.get(), loss_.data_ptr(), sizeof(double), cudaMemcpyDeviceToHost, compute_.stream()));
-    return value;
+  void ask_for_loss() override {
+    C10_CUDA_CHECK(cudaMemcpyAsync(seen_loss_.get(), loss_.data_ptr(), sizeof(double), cudaMemcpyDeviceToHost, compute_.stream()));
   }
+  double seen_loss() const override { return *static_cast<const volatile double*>(seen_loss_.get()); } // The device writes it, whenever.
   double loss() override { return loss_.item<double>(); }
 
  private:
@@ -177,7 +175,7 @@ class CudaDevice final : public Device {
   std::array<Landing, 2> landings_; ///< One in the step, one in upload.
   std::size_t uploaded_ = 0, received_ = 0;
   at::Tensor loss_;
-  HostMemory glance_; ///< One double.
+  HostMemory seen_loss_; ///< One double.
 };
 
 /// Slots' memory for a GPU. Where page-locking fails, what it would have served becomes pageable, and the name says so.

@@ -29,6 +29,7 @@ class Engine {
   virtual bool uploads_ahead() const = 0;       ///< Whether a second batch may be uploaded during a step.
   virtual void upload(Batch batch) = 0;         ///< Takes a batch of at least one row; returns it when done with it.
   virtual void settle_uploads() = 0;            ///< Waits for copies under way, so that their slots are home.
+  virtual void forget_upload() = 0;             ///< The batch uploaded first will not be used; its copy may still be under way.
 
   virtual void begin(bool training) = 0;        ///< Chooses the mode and clears loss and counts.
   /// Forward and backward on the batch uploaded first, adding to the gradients; `last`: of this step.
@@ -41,7 +42,8 @@ class Engine {
   virtual bool was_nonfinite() const = 0;       ///< Whether this rank's part of the concluded step was.
   virtual double take_reduce_hidden_seconds() = 0;
   virtual void score() = 0;                     ///< Adds up its loss and the rows of each class that are right.
-  virtual double glance_at_loss() = 0;          ///< The sum over rows at about the last glance; waits for nothing.
+  virtual void ask_for_loss() = 0;              ///< Of the sum over rows so far; waits for nothing.
+  virtual double seen_loss() const = 0;         ///< What was asked for last and has come. Not finite: some loss of this epoch was not.
   virtual double loss() = 0;                    ///< The sum over rows.
   virtual std::vector<std::uint64_t> class_correct() = 0;
   virtual double weights_norm() = 0;
@@ -85,16 +87,26 @@ class EngineTrainer final : public Trainer {
  private:
   struct Taken;
   struct Epoch;
+  void check_labels(const Batch& batch) const; ///< Errors: Error(data).
   Taken describe(const Batch& batch) const;
   bool take(BatchStream& stream, bool wait, Taken& into);
   void gather_batches(Epoch& epoch, Tally& mine);
   void end_where_needed(const Epoch& epoch, const Tally& all);
+  void check_loss(const EpochResult& result, double sum) const;
   void exchange(EpochResult& result) const;
   void add_up(Evaluation& result) const;
   bool alone() const { return !world_; }
   /// Runs `work`; an error of this rank alone ends the others' waiting too.
   template <class Work>
-  auto together(Work&& work);
+  auto together(Work&& work) {
+    bool agreed = false; // Whether the other ranks throw the same, by themselves.
+    try {
+      return work(agreed);
+    } catch (const std::exception& e) {
+      if (world_ && !agreed) world_->abort("rank " + std::to_string(world_->rank()) + ": " + e.what());
+      throw;
+    }
+  }
 
   std::unique_ptr<Engine> engine_;
   const int classes_, accumulate_;

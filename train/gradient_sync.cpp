@@ -55,7 +55,7 @@ void GradientSync::trace(TraceLane* lane, std::size_t bucket, SteadyClock::time_
   if (lane && !device_) lane->span("all-reduce", begin, end, TraceEvent::Of::bucket, bucket);
 }
 
-GradientSync::GradientSync(std::shared_ptr<Collective> ranks, const FlatParameters& parameters, bool overlap, ReduceLanes lanes)
+GradientSync::GradientSync(std::shared_ptr<Collective> ranks, FlatParameters& parameters, bool overlap, ReduceLanes lanes)
     : ranks_(std::move(ranks)), parameters_(parameters), lanes_(lanes), missing_(parameters.buckets().size()), stretches_(parameters.buckets().size()), complete_(parameters.buckets().size()) {
   const auto& buckets = parameters_.buckets();
   if (const at::Device where = parameters_.gradients().device(); !where.is_cpu()) device_ = std::make_unique<OnDevice>(where, buckets.size());
@@ -94,6 +94,7 @@ void GradientSync::expect() {
 void GradientSync::mark(std::size_t bucket) {
   if (!listening_.load(std::memory_order_acquire)) return;
   if (missing_[bucket].fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  parameters_.take_gradients(bucket);
   if (device_) device_->marks[bucket].ready.record(device_->current());
   {
     std::lock_guard lock(mutex_);
@@ -159,8 +160,9 @@ void GradientSync::join_work() {
   if (failure_) std::rethrow_exception(failure_);
 }
 
-Tally GradientSync::finish(const Tally& mine, const at::Tensor& nonfinite) {
+Tally GradientSync::finish(const Tally& mine, const at::Tensor& loss) {
   at::NoGradGuard no_grad;
+  parameters_.take_gradients();
   const auto backward_done = SteadyClock::now();
   const std::size_t last = parameters_.buckets().size() - 1;
   if (device_) device_->backward_done.record(device_->current());
@@ -191,7 +193,7 @@ Tally GradientSync::finish(const Tally& mine, const at::Tensor& nonfinite) {
   float* const lane = device_->tally.data_ptr<float>();
   std::ranges::copy(values, lane);
   tail.copy_(device_->tally, /*non_blocking=*/true);
-  if (nonfinite.defined()) tail.select(0, Tally::kValues - 1).add_(nonfinite);
+  if (loss.defined()) tail.select(0, Tally::kNonfinite).add_(loss, /*alpha=*/0); // Nothing, or NaN.
   auto& marks = device_->marks[last];
   const c10::Stream compute = device_->current();
   marks.ready.record(compute);

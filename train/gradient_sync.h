@@ -21,8 +21,8 @@ struct ReduceLanes {
 };
 ReduceLanes reduce_lanes_of(const TrainOptions& options);
 
-/// Adds up the gradients of all ranks, bucket after bucket, while backward still runs. Hooks behind each parameter's gradient only
-/// mark; a thread of this rank (on a GPU with a stream of its own) reduces the marked buckets strictly in order. The last bucket
+/// Adds up the gradients of all ranks, bucket after bucket, while backward still runs. Hooks behind each parameter's gradient count;
+/// that of a bucket's last one takes its gradients and marks it. A thread of this rank (on a GPU with a stream of its own) reduces the marked buckets strictly in order. The last bucket
 /// carries the tally and is reduced by the trainer's own thread, so that a model of one bucket never changes threads. Gradients that a
 /// backward did not touch are sent as they are: as zeros.
 /// A step is: expect(), backward, finish(); without a backward on a rank that has nothing to add.
@@ -31,14 +31,14 @@ ReduceLanes reduce_lanes_of(const TrainOptions& options);
 class GradientSync {
  public:
   /// `overlap` false: everything is reduced by finish(). `parameters` must outlive this.
-  GradientSync(std::shared_ptr<Collective> ranks, const FlatParameters& parameters, bool overlap, ReduceLanes lanes = {});
+  GradientSync(std::shared_ptr<Collective> ranks, FlatParameters& parameters, bool overlap, ReduceLanes lanes = {});
   ~GradientSync();
   GradientSync(const GradientSync&) = delete;
   GradientSync& operator=(const GradientSync&) = delete;
 
   void expect();                                                  ///< The next backward's gradients are to be reduced.
-  /// Reduces what is left. `nonfinite`, where defined, is a scalar on the device that counts as mine.nonfinite.
-  Tally finish(const Tally& mine, const at::Tensor& nonfinite = {});
+  /// Reduces what is left. `loss`, where defined, is a scalar on the device: mine.nonfinite is whether it is not finite.
+  Tally finish(const Tally& mine, const at::Tensor& loss = {});
   /// Seconds of all-reduce that lay beside backward, since the last call; waiting for slower ranks is part of them.
   double take_hidden_seconds() { return std::exchange(hidden_seconds_, 0.0); }
 
@@ -55,7 +55,7 @@ class GradientSync {
   void join_work();
 
   const std::shared_ptr<Collective> ranks_;
-  const FlatParameters& parameters_;
+  FlatParameters& parameters_;
   const ReduceLanes lanes_;
   std::vector<std::size_t> bucket_of_;         ///< By parameter.
   std::vector<std::atomic<int>> missing_;      ///< Gradients that a bucket still waits for.

@@ -1,5 +1,6 @@
 #include "train/optimizer.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <utility>
@@ -15,7 +16,27 @@ void require(bool good, const char* what, double value) {
   if (!good) throw Error(ErrorKind::usage, std::string("train.") + what + " = " + std::to_string(value) + " is out of range");
 }
 
+/// `gradient` with the strides of `view`, where only those of sides of one differ, which say nothing: ATen's kernels for lists of tensors
+/// want equal ones, and would otherwise take a kernel for each tensor of the list.
+at::Tensor with_strides_of(const at::Tensor& view, at::Tensor gradient) {
+  if (gradient.strides() == view.strides() || !gradient.is_non_overlapping_and_dense()) return gradient;
+  for (std::int64_t d = 0; d < gradient.dim(); ++d)
+    if (gradient.size(d) != 1 && gradient.stride(d) != view.stride(d)) return gradient;
+  return gradient.as_strided(view.sizes(), view.strides());
+}
+
 }  // namespace
+
+/// What is moved at once, by a kernel each.
+struct FlatParameters::Moves {
+  std::vector<at::Tensor> copied, copied_to, added, added_to, cleared;
+
+  void run() const {
+    if (!copied.empty()) at::_foreach_copy_(copied_to, copied, /*non_blocking=*/true);
+    if (!added.empty()) at::_foreach_add_(added_to, added);
+    if (!cleared.empty()) at::_foreach_zero_(cleared);
+  }
+};
 
 FlatParameters::FlatParameters(std::vector<at::Tensor> parameters, at::Device where, std::int64_t first_bucket_bytes,
                                std::int64_t bucket_bytes)
@@ -35,15 +56,48 @@ FlatParameters::FlatParameters(std::vector<at::Tensor> parameters, at::Device wh
   weights_ = at::zeros({end}, options);
   with_tail_ = at::zeros({end + kTail}, options);
   gradients_ = with_tail_.narrow(0, 0, end);
+  taken_.resize(buckets_.size());
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     at::Tensor& parameter = parameters_[i];
-    const auto view = [&](const at::Tensor& flat) { return view_of(flat, i); };
-    const at::Tensor weight = view(weights_);
+    const at::Tensor weight = view_of(weights_, i);
     weight.copy_(parameter);
-    const at::Tensor gradient = view(gradients_);
+    gradient_views_.push_back(view_of(gradients_, i));
     parameter.set_data(weight);
-    parameter.mutable_grad() = gradient;
+    parameter.mutable_grad().reset();
   }
+}
+
+void FlatParameters::collect(std::size_t bucket, Moves& moves) {
+  const bool first = !std::exchange(taken_[bucket], 1);
+  for (const std::size_t i : buckets_[bucket].tensors) {
+    const at::Tensor& view = gradient_views_[i];
+    at::Tensor gradient = std::exchange(parameters_[i].mutable_grad(), at::Tensor());
+    if (gradient.defined()) {
+      (first ? moves.copied : moves.added).push_back(with_strides_of(view, std::move(gradient)));
+      (first ? moves.copied_to : moves.added_to).push_back(view);
+    } else if (first) {
+      moves.cleared.push_back(view);
+    }
+  }
+}
+
+void FlatParameters::take_gradients(std::size_t bucket) {
+  at::NoGradGuard no_grad;
+  Moves moves;
+  collect(bucket, moves);
+  moves.run();
+}
+
+void FlatParameters::take_gradients() {
+  at::NoGradGuard no_grad;
+  Moves moves;
+  for (std::size_t b = 0; b < buckets_.size(); ++b) collect(b, moves);
+  moves.run();
+}
+
+void FlatParameters::forget_gradients() {
+  std::ranges::fill(taken_, 0);
+  for (const at::Tensor& parameter : parameters_) parameter.mutable_grad().reset(); // Of a backward that failed.
 }
 
 FlatBuffers::FlatBuffers(std::vector<at::Tensor> buffers, at::Device where) {

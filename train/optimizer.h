@@ -17,10 +17,14 @@ struct Bucket {
 };
 
 /// A model's weights and gradients, each in one flat buffer in reverse order of parameters(), which is about the order in
-/// which backward finishes them. Every parameter and its grad are views, set once: fixed addresses, no copies, one zero_() and
-/// one optimiser kernel a step, and a bucket of gradients is a range. Tensors start at 64 bytes; the gaps stay zero. Behind the
-/// last gradient lie kTail floats more, for what ranks add up together with the last bucket.
+/// which backward finishes them: fixed addresses, one optimiser kernel a step, and a bucket of gradients is a range. Tensors start at
+/// 64 bytes; the gaps stay zero. Behind the last gradient lie kTail floats more, for what ranks add up together with the last bucket.
+///
+/// Parameters are views of the weights. Their grad() is undefined before each backward, so that autograd leaves there what it computed,
+/// as it is; take_gradients() then moves all of it into the flat buffer by one kernel. (Where grad() is a view set beforehand, autograd
+/// adds to it: a kernel a parameter, a third of MobileNetV3's.)
 /// Owns:    the buffers, which the parameters given share.
+/// Threads: one at a time; take_gradients of different buckets also on autograd's.
 class FlatParameters {
  public:
   /// Moves the parameters to `where`; they keep their values and stay leaves.
@@ -31,7 +35,12 @@ class FlatParameters {
 
   const std::vector<at::Tensor>& parameters() const { return parameters_; }
   at::Tensor weights() const { return weights_; }
-  at::Tensor gradients() const { return gradients_; }
+  at::Tensor gradients() const { return gradients_; } ///< Of this step, once they were taken.
+  /// After each backward of a step: moves what it left in the parameters' grad() into the flat gradients, where it is added to what earlier
+  /// backwards of the step brought. Parameters that none has touched get zeros.
+  void take_gradients();
+  void take_gradients(std::size_t bucket);
+  void forget_gradients(); ///< The step is over: what the next backward brings overwrites what is there.
   at::Tensor view_of(const at::Tensor& flat, std::size_t parameter) const; ///< Its part of a buffer that is laid out as the weights are.
   at::Tensor in_standard_order(const at::Tensor& flat) const; ///< With channels first in every part, as torch names them in files.
   const std::vector<Bucket>& buckets() const { return buckets_; }
@@ -45,9 +54,13 @@ class FlatParameters {
   double norm() const;         ///< L2 of all weights, summed in double. Waits for the device.
 
  private:
-  std::vector<at::Tensor> parameters_;
+  struct Moves;
+  void collect(std::size_t bucket, Moves& moves);
+
+  std::vector<at::Tensor> parameters_, gradient_views_;
   at::Tensor weights_, with_tail_, gradients_;
   std::vector<Bucket> buckets_;
+  std::vector<char> taken_; ///< By bucket: it holds gradients of this step.
   std::vector<std::int64_t> offsets_;
 };
 
@@ -82,8 +95,6 @@ class Optimizer {
   std::vector<std::pair<const char*, at::Tensor>> small_memories() const; ///< The rest, each whole.
   std::int64_t taken() const { return taken_; }  ///< Updates so far.
   void set_taken(std::int64_t updates);
-  /// Ready for the next backward.
-  void zero_gradients() { gradients_[0].zero_(); }
   const Schedule& schedule() const { return schedule_; }
   double learning_rate() const { return schedule_.at(taken_ ? static_cast<std::uint64_t>(taken_ - 1) : 0); } ///< Of the last step.
 

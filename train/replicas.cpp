@@ -111,6 +111,7 @@ void Replicas::backward(const at::Tensor& scores_gradient) {
   everywhere([&](std::size_t r) {
     torch::autograd::backward({scores_[r]}, {gradients[r]});
     scores_[r].reset();
+    (r == 0 ? weights_ : others_[r - 1]->weights).take_gradients();
   });
   images_.resize(1);
   images_[0].reset();
@@ -118,10 +119,10 @@ void Replicas::backward(const at::Tensor& scores_gradient) {
 
 void Replicas::add_up() {
   at::NoGradGuard no_grad;
-  for (const auto& other : others_) {
-    const at::Tensor theirs = other->weights.gradients();
-    weights_.gradients().add_(theirs.to(where_, /*non_blocking=*/true));
-    theirs.zero_();
+  for (std::size_t r = 1; r < scores_.size(); ++r) {
+    FlatParameters& theirs = others_[r - 1]->weights;
+    weights_.gradients().add_(theirs.gradients().to(where_, /*non_blocking=*/true));
+    theirs.forget_gradients();
   }
 }
 

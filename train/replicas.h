@@ -30,7 +30,7 @@ class Replicas {
   void scatter(const at::Tensor& images);
   at::Tensor gather(const Forward& forward);        ///< Scores of all rows on the first replica: a leaf that wants a gradient.
   void backward(const at::Tensor& scores_gradient);
-  void add_up();                                    ///< The others' gradients to the first's, in order; theirs become zero.
+  void add_up();                                    ///< The others' gradients to the first's, in order; theirs are forgotten.
 
  private:
   struct Replica;

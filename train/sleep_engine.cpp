@@ -43,6 +43,7 @@ class SleepEngine final : public Engine {
   bool uploads_ahead() const override { return false; }
   void upload(Batch batch) override { batch_.emplace(std::move(batch)); }
   void settle_uploads() override {}
+  void forget_upload() override { batch_.reset(); }
 
   void begin(bool) override {}
   void compute(bool) override {
@@ -63,7 +64,8 @@ class SleepEngine final : public Engine {
   bool was_nonfinite() const override { return false; }
   double take_reduce_hidden_seconds() override { return 0; }
   void score() override { compute(true); }
-  double glance_at_loss() override { return 0; }
+  void ask_for_loss() override {}
+  double seen_loss() const override { return 0; }
   double loss() override { return 0; }
   std::vector<std::uint64_t> class_correct() override { return {}; }
   double weights_norm() override { return 0; }

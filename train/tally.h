@@ -1,5 +1,6 @@
 #pragma once
 #include <array>
+#include <cmath>
 
 #include "train/api.h"
 
@@ -14,9 +15,10 @@ struct Tally {
   double failed = 0;    ///< 1: something threw here; nobody steps.
   double nonfinite = 0; ///< 1: the loss is not finite here; nobody steps.
 
-  static constexpr int kValues = 5;
+  static constexpr int kValues = 5, kNonfinite = 4; ///< How many, and which of them that is.
   std::array<double, kValues> values() const { return {rows, stop, ended, failed, nonfinite}; }
-  static Tally of(const std::array<double, kValues>& v) { return {v[0], v[1], v[2], v[3], v[4]}; }
+  /// A GPU says that a loss is not finite by a NaN in its place, which costs one kernel: added up, it stays one.
+  static Tally of(const std::array<double, kValues>& v) { return {v[0], v[1], v[2], v[3], std::isnan(v[kNonfinite]) ? 1 : v[kNonfinite]}; }
   bool steps() const { return rows > 0 && ended == 0 && failed == 0 && nonfinite == 0; }
 };
 

@@ -83,6 +83,7 @@ class TorchEngine final : public Engine {
   void settle_uploads() override {
     translated([&] { device_->settle_uploads(); });
   }
+  void forget_upload() override { device_->forget_upload(); }
 
   void begin(bool training) override {
     translated([&] {
@@ -114,11 +115,11 @@ class TorchEngine final : public Engine {
       computed_ = false;
       if (std::exchange(bad_, false)) mine.nonfinite = 1;
       was_nonfinite_ = mine.nonfinite > 0;
-      was_nonfinite_on_device_ = std::exchange(bad_on_device_, {});
+      concluded_loss_ = std::exchange(step_loss_, {});
       Range range(books, sync_ ? Phase::reduce : Phase::optimizer);
       if (sync_) {
         if (!std::exchange(expecting_, false)) sync_->expect();
-        mine = sync_->finish(mine, was_nonfinite_on_device_);
+        mine = sync_->finish(mine, concluded_loss_);
         books.device(Phase::reduce);
       }
       if (!options_.stop_at_nonfinite) mine.nonfinite = 0;
@@ -127,7 +128,7 @@ class TorchEngine final : public Engine {
         optimizer_.stepped_elsewhere();
       } else {
         if (mine.steps()) optimizer_.step(mine.rows);
-        optimizer_.zero_gradients();
+        weights_.forget_gradients();
         books.device(Phase::optimizer);
       }
       if (ranks_ && mine.steps() && options_.buffers == Buffers::broadcast && !computes_nothing_ && buffers_.flat().defined()) {
@@ -140,7 +141,7 @@ class TorchEngine final : public Engine {
     });
   }
   bool was_nonfinite() const override {
-    return translated([&] { return was_nonfinite_on_device_.defined() ? was_nonfinite_on_device_.item<float>() > 0 : was_nonfinite_; });
+    return translated([&] { return concluded_loss_.defined() ? !std::isfinite(concluded_loss_.item<float>()) : was_nonfinite_; });
   }
   double take_reduce_hidden_seconds() override { return sync_ ? sync_->take_hidden_seconds() : 0; }
   void score() override {
@@ -153,9 +154,10 @@ class TorchEngine final : public Engine {
       device_->release();
     });
   }
-  double glance_at_loss() override {
-    return translated([&] { return device_->glance_at_loss(); });
+  void ask_for_loss() override {
+    translated([&] { device_->ask_for_loss(); });
   }
+  double seen_loss() const override { return device_->seen_loss(); }
   double loss() override {
     return translated([&] { return device_->loss(); });
   }
@@ -191,7 +193,7 @@ class TorchEngine final : public Engine {
   }
 
   // For train/inspect.h.
-  std::vector<float> weights() const { return values_of([](const at::Tensor& p) { return p; }); }
+  std::vector<float> weights() const { return values_of(weights_.weights()); }
   std::vector<float> buffers() const {
     std::vector<float> values;
     for (const at::Tensor& buffer : net_->buffers())
@@ -221,8 +223,9 @@ class TorchEngine final : public Engine {
       loss_of((*net_)(input.images), input.labels).backward();
       device_->release();
       device_->settle_uploads();
-      const auto result = values_of([](const at::Tensor& p) { return p.grad(); });
-      optimizer_.zero_gradients();
+      weights_.take_gradients();
+      const auto result = values_of(weights_.gradients());
+      weights_.forget_gradients();
       return result;
     });
   }
@@ -263,14 +266,13 @@ class TorchEngine final : public Engine {
             at::zeros({0}, at::TensorOptions().dtype(at::kLong).device(device_->where()))};
   }
 
-  /// On the CPU the loss is at hand; on a GPU only what goes to the other ranks anyway is looked at.
+  /// On the CPU the loss is at hand. On a GPU it goes to the other ranks with what goes there anyway; of a single rank it is seen
+  /// in the sum, from time to time (Engine::seen_loss).
   void look_at(const at::Tensor& loss) {
-    if (loss.is_cpu()) {
+    if (loss.is_cpu())
       bad_ = bad_ || !std::isfinite(*loss.const_data_ptr<float>());
-    } else if (sync_) {
-      const at::Tensor bad = at::isfinite(loss).logical_not().to(at::kFloat);
-      bad_on_device_ = bad_on_device_.defined() ? bad_on_device_ + bad : bad;
-    }
+    else if (sync_)
+      step_loss_ = step_loss_.defined() ? step_loss_ + loss : loss;
   }
 
   std::unique_ptr<StepGraph> checked_graph() const {
@@ -306,8 +308,9 @@ class TorchEngine final : public Engine {
     device_->add_loss(loss.detach());
     torch::autograd::backward({optimizer_.scaled(loss)}, {});
     loss.reset();
+    weights_.take_gradients();
     optimizer_.step_prepared();
-    optimizer_.zero_gradients();
+    weights_.forget_gradients();
   }
 
   template <class Done>
@@ -341,6 +344,7 @@ class TorchEngine final : public Engine {
     }
     torch::autograd::backward({optimizer_.scaled(loss)}, {});
     if (replicas_) replicas_->backward(scores.grad());
+    weights_.take_gradients();
     loss.reset(); // Frees the graph, which is part of backward's work and may hold the input.
     done();
     books.device(Phase::backward);
@@ -365,10 +369,10 @@ class TorchEngine final : public Engine {
     const auto* first = tensor.const_data_ptr<float>();
     values.insert(values.end(), first, first + tensor.numel());
   }
-  template <class Pick>
-  std::vector<float> values_of(Pick&& pick) const {
+  /// Of all parameters, in their order, from a buffer that is laid out as the weights are.
+  std::vector<float> values_of(const at::Tensor& flat) const {
     std::vector<float> values;
-    for (const at::Tensor& parameter : weights_.parameters()) append(values, pick(parameter));
+    for (std::size_t i = 0; i < weights_.parameters().size(); ++i) append(values, weights_.view_of(flat, i));
     return values;
   }
 
@@ -387,7 +391,7 @@ class TorchEngine final : public Engine {
   bool computes_nothing_ = false;     ///< SyncBN: other ranks wait for this one within forward.
   bool computed_ = false, expecting_ = false; ///< In this step.
   bool bad_ = false, was_nonfinite_ = false; ///< A loss of this step, and of the one concluded last.
-  at::Tensor bad_on_device_, was_nonfinite_on_device_;
+  at::Tensor step_loss_, concluded_loss_;    ///< The same on a GPU among ranks: the losses themselves.
   at::Tensor correct_;
   std::vector<Input> held_;
 };

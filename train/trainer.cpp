@@ -2,6 +2,7 @@
 // where there are several ranks each step ends with what all of them say: stop, failure, a loss that is not finite.
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstring>
 #include <optional>
 #include <utility>
@@ -23,16 +24,20 @@ struct EngineTrainer::Taken {
   std::vector<std::int64_t> labels; ///< In evaluation only.
 };
 
-EngineTrainer::Taken EngineTrainer::describe(const Batch& batch) const {
-  Taken taken{static_cast<std::uint64_t>(batch.rows()), batch.epoch(), batch.end_of_epoch(), Digest(Digest::Of::ids), {}};
+/// On a GPU a label out of range would end the process's use of it, long after and without a name.
+void EngineTrainer::check_labels(const Batch& batch) const {
   const auto labels = batch.labels();
-  // On a GPU a label out of range would end the process's use of it, long after and without a name.
   const auto bad = std::find_if(labels.begin(), labels.end(), [&](std::int64_t label) { return label < 0 || label >= classes_; });
   if (bad != labels.end())
     throw Error(ErrorKind::data,
                 "sample " + std::to_string(batch.ids()[static_cast<std::size_t>(bad - labels.begin())]) + " has label " + std::to_string(*bad) +
                     ", but the model has " + std::to_string(classes_) + " classes",
                 "give the model as many classes as the data has, with labels from 0");
+}
+
+EngineTrainer::Taken EngineTrainer::describe(const Batch& batch) const {
+  check_labels(batch);
+  Taken taken{static_cast<std::uint64_t>(batch.rows()), batch.epoch(), batch.end_of_epoch(), Digest(Digest::Of::ids), {}};
   taken.digest.add(batch);
   return taken;
 }
@@ -106,6 +111,11 @@ std::string words_of(const std::exception_ptr& failure, const std::string& where
   throw Error(static_cast<ErrorKind>(words[0] - '0'), words.substr(1, line - 1), words.substr(line + 1));
 }
 
+Error not_finite(std::uint32_t epoch, const std::string& step) {
+  return Error(ErrorKind::data, "epoch " + std::to_string(epoch + 1) + ", " + step + ", forward: the loss is not finite",
+               "a smaller train.lr is the usual remedy; train.on_nonfinite = \"go-on\" trains on");
+}
+
 }  // namespace
 
 EngineTrainer::EngineTrainer(std::unique_ptr<Engine> engine, const TrainOptions& options)
@@ -115,17 +125,6 @@ EngineTrainer::EngineTrainer(std::unique_ptr<Engine> engine, const TrainOptions&
       stop_at_nonfinite_(options.stop_at_nonfinite),
       lane_(options.trace ? &options.trace->lane(trace_group(options), "trainer") : nullptr),
       world_(options.world && options.world->size() > 1 ? options.world : nullptr) {}
-
-template <class Work>
-auto EngineTrainer::together(Work&& work) {
-  bool agreed = false; // Whether the other ranks throw the same, by themselves.
-  try {
-    return work(agreed);
-  } catch (const std::exception& e) {
-    if (world_ && !agreed) world_->abort("rank " + std::to_string(world_->rank()) + ": " + e.what());
-    throw;
-  }
-}
 
 /// Forward and backward of one step, over as many batches as gradients are accumulated. Where there are other ranks, what is thrown
 /// here waits in epoch.failure until they know of it.
@@ -172,16 +171,19 @@ void EngineTrainer::end_where_needed(const Epoch& epoch, const Tally& all) {
   const bool nonfinite = all.nonfinite > 0 && stop_at_nonfinite_;
   if (all.failed == 0 && !nonfinite) return;
   const std::string where = epoch.place(1) + ", " + words_for(epoch.doing) + ": ";
-  const Error not_finite(ErrorKind::data, "epoch " + std::to_string(epoch.result.epoch + 1) + ", step " + std::to_string(epoch.result.steps + 1) +
-                                              ", forward: the loss is not finite",
-                         "a smaller train.lr is the usual remedy; train.on_nonfinite = \"go-on\" trains on");
-  if (alone()) throw not_finite;
+  const Error loss = not_finite(epoch.result.epoch, "step " + std::to_string(epoch.result.steps + 1));
+  if (alone()) throw loss;
   const std::string rank = "rank " + std::to_string(world_->rank()) + ", ";
   std::string words = words_of(epoch.failure, rank + where);
-  if (words.empty() && engine_->was_nonfinite()) words = words_of(std::make_exception_ptr(not_finite), rank);
+  if (words.empty() && engine_->was_nonfinite()) words = words_of(std::make_exception_ptr(loss), rank);
   for (const std::string& cause : world_->all_gather(words))
     if (!cause.empty()) throw_words(cause);
   throw Error(ErrorKind::internal, "a rank failed and did not say why");
+}
+
+/// Of a device that runs beside its thread, where no other rank asks: `sum` is that of the losses of some of this epoch's steps so far.
+void EngineTrainer::check_loss(const EpochResult& result, double sum) const {
+  if (alone() && stop_at_nonfinite_ && !std::isfinite(sum)) throw not_finite(result.epoch, "at step " + std::to_string(result.steps) + " or before");
 }
 
 /// Makes of each rank's numbers those of all, and lists the ranks.
@@ -264,9 +266,12 @@ EpochResult EngineTrainer::train_epoch(BatchStream& stream, std::stop_token stop
       result.steps += epoch.step_batches;
       result.images += epoch.step_images;
       epoch.digest.add(epoch.step_digest);
-      if (on_progress && SteadyClock::now() - last_progress >= kProgressInterval) {
+      const double loss = engine_->seen_loss();
+      check_loss(result, loss);
+      if (SteadyClock::now() - last_progress >= kProgressInterval) {
         last_progress = SteadyClock::now();
-        on_progress({result.images, engine_->glance_at_loss() / static_cast<double>(std::max<std::uint64_t>(1, result.images))});
+        if (on_progress) on_progress({result.images, loss / static_cast<double>(std::max<std::uint64_t>(1, result.images))});
+        engine_->ask_for_loss();
       }
       meter.host(Phase::other);
       const Phases after = meter.so_far();
@@ -285,6 +290,7 @@ EpochResult EngineTrainer::train_epoch(BatchStream& stream, std::stop_token stop
     result.phases = meter.stop();
     const auto counted = SteadyClock::now();
     result.loss = engine_->loss();
+    check_loss(result, result.loss);
     result.weights_norm = engine_->weights_norm();
     result.lr = engine_->last_learning_rate();
     result.digest = epoch.digest.value();
@@ -387,80 +393,6 @@ void EngineTrainer::add_up(Evaluation& result) const {
       result.class_correct[c] += numbers[3 + classes + c];
     }
   }
-}
-
-StepBenchmark EngineTrainer::bench_step(std::span<Batch> resident, double seconds, std::stop_token stop) {
-  return together([&](bool&) {
-    StepBenchmark result;
-    if (resident.empty()) throw Error(ErrorKind::usage, "bench step: no batches to step on");
-    engine_->enter();
-    engine_->begin(/*training=*/true);
-    for (const Batch& batch : resident) static_cast<void>(describe(batch));
-    engine_->hold(resident);
-    std::size_t next = 0;
-    std::uint64_t images = 0, steps = 0;
-    // Where the device runs beside its thread, single steps have no end that could be seen without disturbing them.
-    // A sample ends with an update of the weights.
-    const int least = engine_->uploads_ahead() ? 16 : 1, steps_a_sample = (least + accumulate_ - 1) / accumulate_ * accumulate_;
-    const auto run_for = [&](double limit, std::vector<double>* samples) {
-      const auto began = SteadyClock::now();
-      for (bool over = false; !over;) { // Ranks end together: the flag travels with the gradients.
-        const auto sample_began = SteadyClock::now();
-        Tally mine;
-        int i = 0;
-        while (!over && i < steps_a_sample) {
-          const bool updates = ++i % accumulate_ == 0;
-          engine_->compute_held(next, updates);
-          mine.rows += resident[next].rows();
-          images += static_cast<std::uint64_t>(resident[next].rows());
-          next = (next + 1) % resident.size();
-          if (!updates) continue;
-          mine.stop = (i == steps_a_sample || accumulate_ > 1) && (seconds_between(began, SteadyClock::now()) >= limit || stop.stop_requested());
-          over = engine_->conclude(std::exchange(mine, {})).stop > 0;
-        }
-        if (steps_a_sample > 1) engine_->synchronize();
-        if (samples) samples->push_back(seconds_between(sample_began, SteadyClock::now()) / i);
-        steps += static_cast<std::uint64_t>(i);
-      }
-      return seconds_between(began, SteadyClock::now());
-    };
-    run_for(std::clamp(seconds / 5, 0.05, 2.0), nullptr);
-    images = steps = 0;
-    std::vector<double> samples;
-    static_cast<void>(engine_->take_reduce_hidden_seconds());
-    engine_->meter().start();
-    result.seconds = run_for(seconds, &samples);
-    result.phases = engine_->meter().stop();
-    result.reduce_hidden_seconds = engine_->take_reduce_hidden_seconds();
-    engine_->hold({});
-    result.steps = steps;
-    result.images_per_second = static_cast<double>(images) / result.seconds;
-    const auto middle = samples.begin() + static_cast<std::ptrdiff_t>(samples.size() / 2);
-    std::nth_element(samples.begin(), middle, samples.end());
-    result.step_seconds = *middle;
-    return result;
-  });
-}
-
-StepBenchmark EngineTrainer::bench_upload(BatchStream& stream, double seconds, std::stop_token stop) {
-  StepBenchmark result;
-  engine_->enter();
-  engine_->begin(/*training=*/true);
-  std::uint64_t images = 0;
-  const auto began = SteadyClock::now();
-  for (result.seconds = 0; result.seconds < seconds && !stop.stop_requested(); result.seconds = seconds_between(began, SteadyClock::now())) {
-    std::optional<Batch> batch = stream.next();
-    if (!batch) break;
-    images += static_cast<std::uint64_t>(batch->rows());
-    engine_->upload(*std::move(batch));
-    engine_->settle_uploads();
-    if (++result.steps % 2 == 0) engine_->begin(/*training=*/true); // Forgets what was uploaded: there is room for two.
-  }
-  engine_->begin(/*training=*/true);
-  if (result.steps == 0) return result;
-  result.step_seconds = result.seconds / static_cast<double>(result.steps);
-  result.images_per_second = static_cast<double>(images) / result.seconds;
-  return result;
 }
 
 }  // namespace millrace::train
