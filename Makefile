@@ -6,7 +6,7 @@ PRESET ?= release
 BUILD := build/$(PRESET)
 export MILLRACE_CUDA
 
-.PHONY: demo test build program setup clean
+.PHONY: demo test build program gpu-check setup clean
 demo: program
 	@$(BUILD)/millrace study experiments/specs/quickstart.toml --out out/quickstart
 
@@ -20,6 +20,13 @@ build: setup
 program: setup
 	@cmake/configure.sh $(PRESET)
 	@cmake --build --preset $(PRESET) --target millrace millrace_train
+
+# Whether Millrace works on this machine's GPU, and how fast: out/gpu-check/table.md. Without a GPU, on the device double.
+gpu-check: export MILLRACE_CUDA := ON
+gpu-check: setup
+	@cmake/configure.sh $(PRESET)
+	@cmake --build --preset $(PRESET) --target millrace millrace_train test_train_gpu cuda_double
+	@python3 tests/gpu_check/gpu_check.py --build $(BUILD)
 
 setup:
 	@cmake/setup.sh

@@ -35,12 +35,14 @@ if(NOT TARGET LibTorch::cpu)
 endif()
 
 set(LibTorch_CUDA_FOUND FALSE)
-if(EXISTS ${LibTorch_SITE}/nvidia/nccl/include/nccl.h AND EXISTS ${_cu}/include/cuda_runtime_api.h AND EXISTS ${_torch}/lib/libtorch_cuda.so)
+file(GLOB _cudart ${_cu}/lib/libcudart.so.*)
+file(GLOB _nccl ${LibTorch_SITE}/nvidia/nccl/lib/libnccl.so.*)
+if(_cudart AND _nccl AND EXISTS ${LibTorch_SITE}/nvidia/nccl/include/nccl.h AND EXISTS ${_cu}/include/cuda_runtime_api.h AND EXISTS ${_torch}/lib/libtorch_cuda.so)
   set(LibTorch_CUDA_FOUND TRUE)
   if(NOT TARGET LibTorch::cuda)
     # By soname: the wheels have no development links.
-    file(GLOB _cudart ${_cu}/lib/libcudart.so.*)
-    file(GLOB _nccl ${LibTorch_SITE}/nvidia/nccl/lib/libnccl.so.*)
+    list(GET _cudart 0 _cudart)  # There may be several, a link beside the library: one will do.
+    list(GET _nccl 0 _nccl)
     file(GLOB _nvidia_libs LIST_DIRECTORIES true ${LibTorch_SITE}/nvidia/*/lib)
     list(JOIN _nvidia_libs ":" _nvidia_path)
     add_library(LibTorch::cudart SHARED IMPORTED)

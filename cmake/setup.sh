@@ -26,7 +26,7 @@ fi
 
 torch=2.11.0 # One set of versions that belong together: the C++ ABI changes with each release of torch.
 want=${MILLRACE_CUDA:-AUTO}
-[[ $want == AUTO ]] && { [[ -e /proc/driver/nvidia/version || -e /dev/nvidia0 ]] && want=ON || want=OFF; }
+[[ $want == AUTO ]] && { [[ -e /proc/driver/nvidia/version || -e /dev/nvidiactl ]] && want=ON || want=OFF; }
 have=$(cat .venv/.wheels 2>/dev/null || true)
 # The CUDA set serves builds without CUDA as well.
 if [[ $have != ON && $have != "$want" ]]; then

@@ -3,10 +3,12 @@
 #include <CLI/CLI.hpp>
 
 #include "experiments/commands.h"
+#include "experiments/gpus.h"
 #include "experiments/launch.h"
 #include "experiments/processes.h"
 #include "experiments/trace_file.h"
 #include "pipeline/error.h"
+#include "train/load.h"
 
 namespace millrace {
 namespace {
@@ -25,8 +27,8 @@ void out_option(CLI::App& command, SpecArguments& a) {
   command.add_option("--out", a.out, "folder of results.jsonl, tables and plots (default: out/<name of the spec>)")->type_name("DIR");
 }
 
-void ranks_option(CLI::App& command, SpecArguments& a) {
-  command.add_option("--ranks", a.ranks, "ranks, as threads of this process; the same as --set train.ranks=N")
+void ranks_option(CLI::App& command, SpecArguments& a, const char* what = "ranks, as threads of this process; the same as --set train.ranks=N") {
+  command.add_option("--ranks", a.ranks, what)
       ->type_name("N")
       ->check(CLI::Range(1, 256));
 }
@@ -117,7 +119,7 @@ int run_cli(int argc, char** argv, Signals& signals) {
   auto* train = app.add_subcommand("train", "one training run");
   spec_options(*train, a);
   out_option(*train, a);
-  ranks_option(*train, a);
+  ranks_option(*train, a, "ranks: processes with a GPU each where there are enough, else threads of this process; as train.ranks");
   int processes = 0;
   train->add_option("--processes", processes, "ranks, each a process on this host")->type_name("N")->check(CLI::Range(1, 1024));
   trace_option(*train, a);
@@ -188,9 +190,10 @@ int run_cli(int argc, char** argv, Signals& signals) {
     check_launch(*context.launched, static_cast<bool>(*train), processes);
     out.as_rank(context.launched->join.rank);
   }
-  if (processes) {
-    parse_spec(read_with_sets(a), context.host.cores, /*launched=*/true);  // What is wrong with it is said once.
-    return run_processes(processes, arguments_of_ranks(argc, argv), signals, out);
+  if (*train && !context.launched) {
+    const Spec spec = parse_spec(read_with_sets(a), context.host.cores, /*launched=*/processes > 0);  // What is wrong with it is said once.
+    if (!processes && may_have_gpus(spec) && each_has_a_gpu(spec, train::load().gpus())) processes = spec.train.ranks;
+    if (processes) return run_processes(processes, arguments_of_ranks(argc, argv), signals, out);
   }
   Forensics forensics([&](const std::string& text) { out.report(text); });
   const ReportOnSignal answer(signals, forensics);

@@ -58,7 +58,7 @@ class Evaluator {
   template <class StreamOf>
   train::Evaluation by_rank(StreamOf&& stream_of) {
     std::vector<train::Evaluation> parts(crew_.trainers.size());
-    crew_.threads.run([&](std::size_t r) { parts[r] = crew_.trainers[r]->evaluate(stream_of(r), context_.stop); });
+    crew_.run([&](std::size_t r) { parts[r] = crew_.trainers[r]->evaluate(stream_of(r), context_.stop); });
     return parts[0];
   }
 

@@ -8,6 +8,7 @@
 #include <cstdlib>
 
 #include "experiments/agreement.h"
+#include "experiments/gpus.h"
 #include "pipeline/error.h"
 #include "train/load.h"
 
@@ -148,6 +149,7 @@ std::optional<Launched> launched_as(const Variables& variables) {
   else if (set("PMI_RANK") || set("PMI_SIZE")) out = by_pmi(variables);
   if (!out) return out;
   out->join.interface = variables("GLOO_SOCKET_IFNAME");
+  out->join.host_id = variables("NCCL_HOSTID");
   // A batch step or an interactive shell of one task is no launch of ranks.
   if (out->join.size == 1 && out->by == "srun") return std::nullopt;
   return out;
@@ -163,11 +165,15 @@ Ranks joined_ranks(const Launched& launched, const Spec& spec, const Source& sou
   const train::Api& api = train::load();
   const train::Versions versions = api.versions();
   const std::string& device = spec.train.options.device;
-  const bool gpu = device.starts_with("cuda") || (device == "auto" && !versions.gpu.empty());
+  const train::Gpus gpus = api.gpus();
+  const bool computes = spec.train.options.model != "sleep";
+  const bool gpu = computes && (device.starts_with("cuda") || (device == "auto" && gpus.why_none.empty()));
   train::JoinOptions options = launched.join;
   options.timeout_seconds = spec.train.peer_timeout;
   options.backend = gpu ? "nccl" : "gloo";
-  options.device = gpu ? "cuda:" + std::to_string(launched.join.local_rank) : "cpu";
+  options.why_backend = !computes ? "the sleep model takes none" : device == "auto" ? why_no_gpu(gpus, std::getenv("CUDA_VISIBLE_DEVICES")) : "train.device = \"" + device + "\"";
+  // A launcher may show each rank its own GPUs alone (srun --gpus-per-task=1). Ranks that would share one are told by its name.
+  options.device = gpu ? "cuda:" + std::to_string(launched.join.local_rank % std::max(1, gpus.count)) : "cpu";
   Ranks out{.worlds = {api.join_world(options)}, .nodes = std::max(1, launched.join.size / launched.local_size)};
   // Launchers that bind ranks to cores have dealt them out already.
   const bool bound = host.cores_visible * launched.local_size <= static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));

@@ -93,7 +93,7 @@ LegBench::LegBench(const Spec& spec, SourceShelf& sources, const Context& contex
       crew_(ranks_) {
   check_batch(spec, source_, shape_);
   if (shape_.size > 1) alone_.resize(crew_.trainers.size());
-  crew_.threads.run([&](std::size_t r) {
+  crew_.run([&](std::size_t r) {
     train::TrainOptions options = rank_options(spec_, source_, recipe_->format(), ranks_, r, context_.host);
     crew_.trainers[r] = api_.make_trainer(options);
     options.world = nullptr;
@@ -148,7 +148,7 @@ void LegBench::fill_cache(double seconds) {
   options.workers = std::max(1, options.workers);
   options.extra_us_per_image = 0;
   LegLoader leg = loader(options);
-  crew_.threads.run([&](std::size_t r) {
+  crew_.run([&](std::size_t r) {
     while (seconds_between(began, SteadyClock::now()) < seconds && leg->stream(int(r)).next()) {
     }
     leg->request_stop();  // The others may wait for what this one no longer takes.
@@ -159,7 +159,7 @@ Window LegBench::bench_steps(std::vector<std::unique_ptr<train::Trainer>>& train
   std::vector<train::StepBenchmark> ranks(trainers.size());
   const double cpu = process_cpu_seconds();
   const auto began = SteadyClock::now();
-  crew_.threads.run([&](std::size_t r) { ranks[r] = trainers[r]->bench_step(batches[r], window_seconds_, context_.stop); });
+  crew_.run([&](std::size_t r) { ranks[r] = trainers[r]->bench_step(batches[r], window_seconds_, context_.stop); });
   return of_ranks(ranks, (process_cpu_seconds() - cpu) / seconds_between(began, SteadyClock::now()));
 }
 
@@ -172,7 +172,7 @@ double LegBench::half_rows() const {
 
 Window LegBench::hand_over() {
   std::vector<train::StepBenchmark> ranks(crew_.trainers.size());
-  crew_.threads.run([&](std::size_t r) { ranks[r] = crew_.trainers[r]->bench_upload(rings_[r], kHandOverSeconds, context_.stop); });
+  crew_.run([&](std::size_t r) { ranks[r] = crew_.trainers[r]->bench_upload(rings_[r], kHandOverSeconds, context_.stop); });
   return of_ranks(ranks, 0);
 }
 
@@ -209,7 +209,7 @@ Window LegBench::window(Pace& pace, Run&& run, Begin&& begin) {
 }
 
 void LegBench::train_steps(const std::vector<BatchStream*>& streams, std::uint64_t steps, std::vector<train::EpochResult>& sums) {
-  crew_.threads.run([&](std::size_t r) {
+  crew_.run([&](std::size_t r) {
     train::EpochResult& sum = sums[r];
     for (std::uint64_t left = steps; left > 0;) {
       const train::EpochResult part = crew_.trainers[r]->train_epoch(*streams[r], context_.stop, {}, left);
@@ -233,7 +233,7 @@ Window LegBench::replay(Pace& pace) {
 
 Window LegBench::load(Loader& loader, Pace& pace, Books& books) {
   const auto take = [&](std::uint64_t steps) {
-    crew_.threads.run([&](std::size_t r) {
+    crew_.run([&](std::size_t r) {
       for (std::uint64_t i = 0; i < steps; ++i) {
         const auto batch = loader.stream(int(r)).next();
         if (!batch) return;
@@ -269,7 +269,7 @@ Window LegBench::load_range(const LoaderOptions& options) {
   std::vector<double> images(std::size_t(shape_.local));
   Window out = timed(0, [&](std::uint64_t) {
     LegLoader leg = loader(options);
-    crew_.threads.run([&](std::size_t r) {
+    crew_.run([&](std::size_t r) {
       while (auto batch = leg->stream(int(r)).next()) images[r] += batch->rows();
     });
   });

@@ -1,4 +1,5 @@
 // The program: parse, dispatch, and one line for what went wrong.
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include <string>
 
 #include "experiments/cli.h"
+#include "experiments/gpus.h"
 #include "experiments/launch.h"
 #include "experiments/signals.h"
 #include "pipeline/error.h"
@@ -46,6 +48,12 @@ void keep_openmp_from_spinning() {
 /// c10d's sockets report each attempt that fails, though what matters is reported by Millrace. LibTorch reads it when it is loaded.
 void keep_torch_from_chattering() { setenv("TORCH_CPP_LOG_LEVEL", "FATAL", /*overwrite=*/0); }
 
+/// Before NCCL is loaded, and only where the user has asked it to speak.
+void keep_nccl_out_of_stdout() {
+  struct stat to {};
+  if (std::getenv("NCCL_DEBUG") && fstat(STDERR_FILENO, &to) == 0) setenv("NCCL_DEBUG_FILE", millrace::nccl_debug_file(to.st_mode).c_str(), /*overwrite=*/0);
+}
+
 /// What was printed and did not arrive (a full disk behind a redirection) is a failure too.
 int flushed(int status) {
   if (std::fflush(stdout) == 0 && !std::ferror(stdout)) return status;
@@ -66,6 +74,7 @@ __attribute__((section(".preinit_array"), used)) void (*hold_early)(int, char**,
 int main(int argc, char** argv) {
   keep_openmp_from_spinning();  // Before there are threads.
   keep_torch_from_chattering();
+  keep_nccl_out_of_stdout();
   try {
     millrace::Signals signals;
     const int status = flushed(run(argc, argv, signals));

@@ -88,6 +88,15 @@ void RankThreads::run(const std::function<void(std::size_t)>& work) {
   if (failure_) std::rethrow_exception(failure_);
 }
 
+void Crew::run(const std::function<void(std::size_t)>& work) {
+  try {
+    threads.run(work);
+  } catch (const Error& e) {
+    if (e.kind() == ErrorKind::communication && !ranks.worlds.empty()) last_resort.begin(e.what(), std::chrono::seconds(10));
+    throw;
+  }
+}
+
 void RankThreads::end_with(std::size_t stuck) const {
   std::string cause;
   try {

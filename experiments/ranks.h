@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "experiments/assemble.h"
+#include "experiments/last_resort.h"
 #include "train/api.h"
 
 namespace millrace {
@@ -63,10 +64,13 @@ class RankThreads {
 /// The ranks of this process with their trainers.
 struct Crew {
   const Ranks& ranks;
+  LastResort last_resort;  ///< Of ranks that have lost one another, whose devices may hang.
   std::vector<std::unique_ptr<train::Trainer>> trainers;  ///< By local rank.
   RankThreads threads;
 
   explicit Crew(const Ranks& r) : ranks(r), trainers(std::max<std::size_t>(1, r.worlds.size())), threads(r) {}
+  /// As RankThreads::run. Errors: the same.
+  void run(const std::function<void(std::size_t local_rank)>& work);
 };
 
 }  // namespace millrace

@@ -122,7 +122,7 @@ bool RunCheckpoints::due_after(std::uint64_t epoch, std::uint64_t position, bool
 std::vector<std::string> RunCheckpoints::gather_own() {
   std::vector<std::string> out;
   if (crew_.ranks.shape().size == 1) return out;
-  crew_.threads.run([&](std::size_t r) {
+  crew_.run([&](std::size_t r) {
     crew_.trainers[r]->save(own_[r], /*own_only=*/true);
     train::World& world = *crew_.ranks.worlds[r];
     auto all = world.all_gather(own_as_bytes(own_[r]));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <list>
 #include <optional>
 #include <random>
@@ -11,6 +12,7 @@
 
 #include "experiments/evaluation.h"
 #include "experiments/fault_file.h"
+#include "experiments/gpus.h"
 #include "experiments/loader_stats.h"
 #include "experiments/memory.h"
 #include "experiments/resume.h"
@@ -111,7 +113,9 @@ void print_start(const Spec& spec, const Source& source, const Crew& crew, const
   const auto& t = spec.train.options;
   const RankShape shape = crew.ranks.shape();
   const train::Trainer& trainer = *crew.trainers[0];
-  const std::string ranks = shape.size == 1 ? "" : std::to_string(shape.size) + " ranks (" + crew.ranks.worlds[0]->name() + "), each ";
+  const bool on_gpu = trainer.device().starts_with("cuda");
+  if (t.device == "auto" && t.model != "sleep" && !on_gpu) out.note("device auto: the CPU, since " + why_no_gpu(train::load().gpus(), std::getenv("CUDA_VISIBLE_DEVICES")));
+  const std::string ranks = shape.size == 1 ? "" : std::to_string(shape.size) + " ranks (" + way_of_gradients(crew.ranks.worlds[0]->name(), on_gpu) + "), each ";
   out.note(source.info().name + ": " + grouped(double(source.size())) + " images; " + t.model + " (" +
            grouped(double(trainer.parameters())) + " parameters) on " + ranks + trainer.device() + "; workers " +
            std::to_string(spec.loader.workers) + (shape.size == 1 ? "" : " a rank"));
@@ -147,7 +151,7 @@ std::vector<std::string> stage_of_ranks(const Ranks& ranks, const LoaderReport& 
 
 /// Puts the trainers where the checkpoint left them.
 void go_on(const Resume& resume, Crew& crew, Reporter& out) {
-  crew.threads.run([&](std::size_t r) {
+  crew.run([&](std::size_t r) {
     train::TrainerState state{.weights = resume.checkpoint.tensors.weights, .optimizer = resume.checkpoint.tensors.optimizer};
     if (!crew.ranks.worlds.empty()) state.own = resume.checkpoint.own_of(crew.ranks.worlds[r]->rank());
     try {
@@ -246,7 +250,7 @@ bool run_training(const Spec& spec, SourceShelf& sources, const Context& context
   const auto recipe = make_recipe(spec, source.info(), false);
   const train::Api& api = train::load();
   Crew crew(ranks);
-  crew.threads.run([&](std::size_t r) {
+  crew.run([&](std::size_t r) {
     train::TrainOptions options = rank_options(spec, source, recipe->format(), ranks, r, context.host);
     options.trace = context.trace;
     crew.trainers[r] = api.make_trainer(options);
@@ -297,7 +301,7 @@ bool run_training(const Spec& spec, SourceShelf& sources, const Context& context
     while (!sums.result().complete && left) {
       const std::uint64_t steps = std::min(left, keeper.steps_to_next(position));
       std::vector<train::EpochResult> results(crew.trainers.size());
-      crew.threads.run([&](std::size_t r) {
+      crew.run([&](std::size_t r) {
         const auto shown = r == 0 && ranks.first() ? progress : std::function<void(const train::Progress&)>();
         results[r] = crew.trainers[r]->train_epoch(loader.stream(static_cast<int>(r)), context.stop, shown, steps);
       });

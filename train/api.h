@@ -50,7 +50,9 @@ struct JoinOptions {
   std::string host = "127.0.0.1";
   int port = 0;
   bool store_is_there = false;       ///< Whoever launched the ranks serves the store (torchrun); otherwise rank 0 does.
-  std::string backend = "gloo";      ///< gloo, or nccl for a rank with a GPU of its own.
+  std::string backend = "gloo";      ///< gloo, or nccl for a rank with a GPU of its own; the same on all.
+  std::string why_backend;           ///< Where that is not the user's word: "no NVIDIA driver". For ranks that differ.
+  std::string host_id;               ///< NCCL_HOSTID: what NCCL takes for a host. Ranks that differ in it may share a GPU, on trial.
   std::string device = "cpu";        ///< As TrainOptions::device, resolved: where nccl's tensors lie.
   std::string run_id;                ///< Part of every key, so that a stray process is never counted as a rank.
   double timeout_seconds = 60;       ///< Of a peer's silence, and for all to come.
@@ -234,11 +236,18 @@ struct Versions {
   std::string torch, cuda, cudnn, nccl, gpu, driver; ///< Empty where there is none.
 };
 
+/// The GPUs that this process sees.
+struct Gpus {
+  int count = 0;
+  std::string why_none;              ///< Why `auto` takes the CPU: no driver, one that is too old, no GPU, one that is too old. Empty: it takes a GPU.
+};
+
 /// What the library exports; see train/load.h.
 struct Api {
   std::unique_ptr<Trainer> (*make_trainer)(const TrainOptions&);
   SlotMemory& (*page_locked_memory)();       ///< Falls back to pageable memory without a GPU, and its name() says so.
   Versions (*versions)();
+  Gpus (*gpus)();
   /// Of the ranks of one process, for one thread each. A rank that lets go of its World has left: waiting for it is an error.
   std::vector<std::shared_ptr<World>> (*local_worlds)(int size, double timeout_seconds);
   std::shared_ptr<World> (*join_world)(const JoinOptions&);      ///< Of ranks in processes; waits until all are there.

@@ -1,6 +1,7 @@
 #include "train/batch_norm.h"
 
 #include "pipeline/error.h"
+#include "train/device_wait.h"
 
 namespace millrace::train {
 namespace {
@@ -28,6 +29,7 @@ Statistics statistics_of(const at::Tensor& x, NormSync& sync) {
     sums[2 * channels].fill_(count);
   }
   sync.staging.all_reduce_sum(*sync.ranks, sums);
+  wait_for_current_stream(sync.ranks.get(), sums.device());
   const double total = sums[2 * channels].item<double>();
   if (total == 0) return {}; // Rows that were all left out: nobody's statistics change.
   if (total <= 1)

@@ -16,9 +16,15 @@ class Collective : public World {
   virtual bool on_gpu() const = 0;
   virtual void all_reduce_sum(at::Tensor values) = 0;       ///< In place; the same bits on every rank.
   virtual void broadcast(at::Tensor values, int root) = 0;  ///< In place.
+  /// Asked by a rank that waits for its device, with how long it has waited (wait_for_device). Waits for nothing itself.
+  /// Errors: as above; also what the network has reported meanwhile, and a device that has been waited for longer than the time-out.
+  virtual void check(double waited_seconds) = 0;
   /// A second way between the same ranks, with an order of calls and a caller of its own: for sums within forward and backward
   /// (SyncBN) while gradients travel on the first. Null: there is none, and gradients are reduced after backward where it is needed.
   virtual std::shared_ptr<Collective> second() { return nullptr; }
 };
+
+/// The ranks that these options name, where there are several. Null: the only rank.
+std::shared_ptr<Collective> collective_of(const TrainOptions& options);
 
 }  // namespace millrace::train

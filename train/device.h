@@ -31,7 +31,7 @@ class Device {
   virtual Input receive() = 0;                   ///< The batch that was uploaded first and not yet received.
   virtual void release() = 0;                    ///< The received batch is no longer needed (after backward).
   virtual Input resident(const Batch& batch) = 0;///< A batch that stays; on the CPU a view: `batch` must outlive it.
-  virtual void synchronize() = 0;                ///< Waits for all work.
+  virtual void synchronize() = 0;                ///< Waits for all work, watched (wait_for_device); what blocks by itself comes behind it.
   virtual void discard() = 0;                    ///< Sends home what was uploaded and not received.
   virtual void forget_upload() = 0;              ///< The batch uploaded first and not received will not be; waits for nothing.
 
@@ -59,7 +59,8 @@ class Normaliser {
 at::Tensor view_of_rows(void* memory, std::int64_t rows, const RowFormat& format, at::Device where);
 
 // In device_cuda.cpp, or device_cpu_only.cpp where the build has no GPU code.
-int cuda_devices() noexcept;
+int cuda_devices() noexcept;                                                     ///< That this process sees.
+std::string why_no_cuda(int index);                                               ///< Why GPU `index` cannot be used; empty: it can.
 std::unique_ptr<Device> make_cuda_device(const TrainOptions& options, int index); ///< Errors: Error(device).
 SlotMemory& page_locked_memory();
 Versions cuda_versions();

@@ -16,6 +16,8 @@ class PageableMemory final : public SlotMemory {
 
 int cuda_devices() noexcept { return 0; }
 
+std::string why_no_cuda(int) { return "this program was built without GPU code"; }
+
 std::unique_ptr<Device> make_cuda_device(const TrainOptions&, int) {
   throw Error(ErrorKind::device, "train.device: this program was built without GPU code", "run 'MILLRACE_CUDA=ON make build', or use device = \"cpu\"");
 }

@@ -18,7 +18,9 @@
 
 #include "pipeline/error.h"
 #include "train/cuda_meter.h"
+#include "train/collective.h"
 #include "train/device.h"
+#include "train/gpu_support.h"
 
 namespace millrace::train {
 namespace {
@@ -46,7 +48,7 @@ class HostMemory {
 struct Landing {
   at::Tensor images, labels;        ///< Bytes, and int64; at least as long as the batch.
   HostMemory staged_labels;         ///< Labels lie in ordinary memory, from which a copy would wait for its stream.
-  c10::cuda::CUDAEvent copied, consumed;
+  c10::cuda::CUDAEvent copied{kBlockingWithoutTiming}, consumed;
   std::optional<Batch> batch;       ///< Until `copied`.
   std::int64_t rows = 0;
   RowFormat format;
@@ -58,7 +60,8 @@ class CudaDevice final : public Device {
       : where_(at::kCUDA, static_cast<c10::DeviceIndex>(index)),
         compute_(c10::cuda::getStreamFromPool(/*isHighPriority=*/true, where_.index())),
         copy_(c10::cuda::getStreamFromPool(/*isHighPriority=*/false, where_.index())),
-        meter_(compute_) {
+        ranks_(collective_of(options)),
+        meter_(compute_, ranks_.get()) {
     enter();
     normalise_.emplace(options, where_);
     loss_ = at::zeros({}, at::TensorOptions().dtype(at::kDouble).device(where_));
@@ -115,16 +118,16 @@ class CudaDevice final : public Device {
     Landing landing;
     prepare(landing, batch);
     copy(landing, batch);
-    landing.copied.synchronize();
+    wait_for(landing.copied, ranks_.get());
     const at::Tensor images = view_of_rows(landing.images.data_ptr(), landing.rows, landing.format, where_);
     // A copy, since `landing` ends here; normalised beforehand, so that a step on it is compute alone.
     Input input{(*normalise_)(images).clone(), landing.labels.narrow(0, 0, landing.rows).clone()};
-    compute_.synchronize();
+    wait_for(compute_, ranks_.get());
     return input;
   }
   void synchronize() override {
-    compute_.synchronize();
-    copy_.synchronize();
+    wait_for(compute_, ranks_.get());
+    wait_for(copy_, ranks_.get());
   }
 
   void reset_loss() override {
@@ -137,12 +140,15 @@ class CudaDevice final : public Device {
     C10_CUDA_CHECK(cudaMemcpyAsync(seen_loss_.get(), loss_.data_ptr(), sizeof(double), cudaMemcpyDeviceToHost, compute_.stream()));
   }
   double seen_loss() const override { return *static_cast<const volatile double*>(seen_loss_.get()); } // The device writes it, whenever.
-  double loss() override { return loss_.item<double>(); }
+  double loss() override {
+    synchronize();
+    return loss_.item<double>();
+  }
 
  private:
   void settle(Landing& landing) {
     if (!landing.batch) return;
-    landing.copied.synchronize();
+    wait_for(landing.copied, ranks_.get());
     landing.batch.reset();
   }
   /// Makes room. Buffers stay for good; only a larger batch than ever replaces them, when nothing uses them any more.
@@ -156,7 +162,7 @@ class CudaDevice final : public Device {
       landing.images = at::empty({bytes}, options.dtype(at::kByte));
       landing.labels = at::empty({landing.rows}, options.dtype(at::kLong));
       landing.staged_labels = HostMemory(batch.labels().size_bytes());
-      compute_.synchronize(); // The allocator hands memory out on the compute stream.
+      wait_for(compute_, ranks_.get()); // The allocator hands memory out on the compute stream.
     }
   }
   void copy(Landing& landing, const Batch& batch) {
@@ -170,6 +176,7 @@ class CudaDevice final : public Device {
 
   const at::Device where_;
   c10::cuda::CUDAStream compute_, copy_;
+  const std::shared_ptr<Collective> ranks_; ///< Null: the only rank.
   CudaMeter meter_;
   std::optional<Normaliser> normalise_;
   std::array<Landing, 2> landings_; ///< One in the step, one in upload.
@@ -213,11 +220,17 @@ class PageLockedMemory final : public SlotMemory {
   bool fell_back_ = false;
 };
 
-/// The kernel module's version, "580.65.06"; where it cannot be read, the newest CUDA that the driver knows.
-std::string driver_version() {
+/// "580.65.06"; empty where it cannot be read.
+std::string kernel_module_version() {
   std::ifstream file("/proc/driver/nvidia/version");
   for (std::string word; file >> word;)
     if (word.find('.') != std::string::npos && word.find_first_not_of("0123456789.") == std::string::npos) return word;
+  return {};
+}
+
+/// The kernel module's version; where it cannot be read, the newest CUDA that the driver knows.
+std::string driver_version() {
+  if (const std::string version = kernel_module_version(); !version.empty()) return version;
   int version = 0;
   if (cudaDriverGetVersion(&version) != cudaSuccess || version == 0) return {};
   return "CUDA " + std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
@@ -231,11 +244,28 @@ std::string dotted(long version, long major_unit, long minor_unit) {
 
 int cuda_devices() noexcept { return c10::cuda::device_count(); }
 
+std::string why_no_cuda(int index) {
+  GpuFacts facts;
+  facts.error = cudaGetDeviceCount(&facts.count);
+  if (facts.error != cudaSuccess) {
+    facts.error_text = cudaGetErrorString(static_cast<cudaError_t>(facts.error));
+    facts.count = 0;
+    static_cast<void>(cudaGetLastError());
+  }
+  if (cudaDriverGetVersion(&facts.driver_cuda) != cudaSuccess) facts.driver_cuda = 0;
+  facts.runtime_cuda = CUDART_VERSION;
+  facts.driver = kernel_module_version();
+  if (std::string why = why_no_gpu(facts); !why.empty()) return why;
+  if (index >= facts.count) return "this process sees " + std::to_string(facts.count) + (facts.count == 1 ? " GPU" : " GPUs") + ", numbered from 0";
+  cudaDeviceProp properties{};
+  C10_CUDA_CHECK(cudaGetDeviceProperties(&properties, index));
+  return why_too_old(index, properties.name, properties.major, properties.minor);
+}
+
 std::unique_ptr<Device> make_cuda_device(const TrainOptions& options, int index) {
-  const int count = cuda_devices();
-  if (index >= count)
-    throw Error(ErrorKind::device, "train.device cuda:" + std::to_string(index) + ": this machine shows " + std::to_string(count) + " GPUs",
-                count ? "number them from 0, or see CUDA_VISIBLE_DEVICES" : "use device = \"cpu\" or \"auto\"; a GPU needs NVIDIA's driver");
+  if (const std::string why = why_no_cuda(index); !why.empty())
+    throw Error(ErrorKind::device, "train.device cuda:" + std::to_string(index) + ": " + why,
+                cuda_devices() ? "see CUDA_VISIBLE_DEVICES, or use device = \"cpu\"" : "use device = \"cpu\" or \"auto\"; a GPU needs NVIDIA's driver");
   return std::make_unique<CudaDevice>(options, index);
 }
 

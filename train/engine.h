@@ -91,6 +91,7 @@ class EngineTrainer final : public Trainer {
   Taken describe(const Batch& batch) const;
   bool take(BatchStream& stream, bool wait, Taken& into);
   void gather_batches(Epoch& epoch, Tally& mine);
+  void take_ahead(Epoch& epoch);
   void end_where_needed(const Epoch& epoch, const Tally& all);
   void check_loss(const EpochResult& result, double sum) const;
   void exchange(EpochResult& result) const;

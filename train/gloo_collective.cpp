@@ -72,6 +72,7 @@ class GlooCollective final : public Collective {
     if (first_ && !second_) second_ = std::make_shared<GlooCollective>(met_, options_, "second");
     return second_;
   }
+  void check(double waited_seconds) override { check_wait(*met_.lifeline, waited_seconds, options_.timeout_seconds); }
   Lifeline& lifeline() { return *met_.lifeline; }
 
  private:
@@ -124,6 +125,12 @@ class GlooCollective final : public Collective {
 
 std::shared_ptr<Collective> join_gloo(const JoinOptions& options) {
   return std::make_shared<GlooCollective>(meet(options), options, "first");
+}
+
+void check_wait(Lifeline& lifeline, double waited_seconds, double timeout_seconds) {
+  if (waited_seconds > timeout_seconds)
+    lifeline.give_up("its device has not done its work for " + seconds_text(timeout_seconds) + ": a GPU, or the link between GPUs, hangs (NCCL_DEBUG=WARN may tell which)");
+  if (lifeline.failed()) lifeline.expect_failure({});
 }
 
 Lifeline& lifeline_of(Collective& gloo) { return dynamic_cast<GlooCollective&>(gloo).lifeline(); }

@@ -1,5 +1,6 @@
 #include "train/gradient_sync.h"
 
+#include "train/device_wait.h"
 #include "train/engine.h"
 #include "train/nvtx.h"
 
@@ -31,7 +32,7 @@ struct GradientSync::OnDevice {
   };
   OnDevice(at::Device device, std::size_t buckets)
       : guard(device.type()), where(device), stream(guard.getStreamFromGlobalPool(device, /*isHighPriority=*/true)),
-        backward_done(device.type(), c10::EventFlag::BACKEND_DEFAULT) {
+        backward_done(device.type(), c10::EventFlag::BACKEND_DEFAULT), summed(device.type(), c10::EventFlag::PYTORCH_DEFAULT) {
     for (std::size_t i = 0; i < buckets; ++i) marks.emplace_back(device.type());
     tally = at::empty({Tally::kValues}, at::TensorOptions().dtype(at::kFloat).pinned_memory(true));
   }
@@ -41,7 +42,7 @@ struct GradientSync::OnDevice {
   const at::Device where;
   const c10::Stream stream; ///< Collectives run here, beside backward's stream.
   std::vector<Marks> marks; ///< By bucket.
-  c10::Event backward_done;
+  c10::Event backward_done, summed;
   at::Tensor tally;         ///< On the host.
 };
 
@@ -204,7 +205,9 @@ Tally GradientSync::finish(const Tally& mine, const at::Tensor& loss) {
     marks.end.record(device_->stream); // Behind every bucket, since all of them run on this stream.
   }
   marks.end.block(compute);
-  device_->tally.copy_(tail); // Waits: ranks decide together before they step.
+  device_->tally.copy_(tail, /*non_blocking=*/true);
+  device_->summed.record(compute);
+  wait_for_device(ranks_.get(), [&] { return device_->summed.query(); }); // Ranks decide together before they step.
   std::ranges::copy(std::span(lane, Tally::kValues), values.begin());
   if (thread_.joinable())
     for (std::size_t b = 0; b < last; ++b) {

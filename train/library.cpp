@@ -34,13 +34,31 @@ std::vector<std::shared_ptr<World>> local_worlds(int size, double timeout_second
   return {ranks.begin(), ranks.end()};
 }
 
+/// First of all: ranks with GPUs and ranks without would wait for one another in different calls.
+void agree_on_backend(World& words, const JoinOptions& o) {
+  int rank = 0;
+  std::string first;
+  for (const std::string& theirs : words.all_gather(o.backend + " " + o.why_backend)) {
+    const std::string backend = theirs.substr(0, theirs.find(' '));
+    if (rank == 0) first = backend;
+    if (backend != first) {
+      const bool with_gpu = backend == "nccl";
+      const std::string why = theirs.size() > backend.size() + 1 ? " (" + theirs.substr(backend.size() + 1) + ")" : "";
+      throw Error(ErrorKind::device, "rank " + std::to_string(rank) + (with_gpu ? " computes on a GPU" + why + ", where rank 0 does not" : " has no GPU" + why + ", where rank 0 has one"),
+                  "a GPU for each rank, or device = \"cpu\" for all");
+    }
+    ++rank;
+  }
+}
+
 std::shared_ptr<World> join_world(const JoinOptions& o) {
   if (o.size < 1 || o.rank < 0 || o.rank >= o.size)
     throw Error(ErrorKind::usage, "there is no rank " + std::to_string(o.rank) + " of " + std::to_string(o.size), "ranks are numbered from 0");
   if (!(o.timeout_seconds > 0)) throw Error(ErrorKind::usage, "the ranks' time-out must be above 0 s", "60 s is the default");
-  if (o.backend == "nccl") return join_nccl(o);
-  if (o.backend == "gloo") return join_gloo(o);
-  throw Error(ErrorKind::usage, "unknown backend '" + o.backend + "'", "gloo or nccl");
+  if (o.backend != "nccl" && o.backend != "gloo") throw Error(ErrorKind::usage, "unknown backend '" + o.backend + "'", "gloo or nccl");
+  const std::shared_ptr<Collective> words = join_gloo(o);
+  agree_on_backend(*words, o);
+  return o.backend == "nccl" ? join_nccl(words, o) : words;
 }
 
 Versions versions() {
@@ -49,11 +67,13 @@ Versions versions() {
   return all;
 }
 
+Gpus gpus() { return {cuda_devices(), why_no_cuda(0)}; }
+
 }  // namespace
 }  // namespace millrace::train
 
 extern "C" const millrace::train::Api* millrace_train_api() {
   using namespace millrace::train;
-  static const Api api{make_trainer, page_locked_memory, versions, local_worlds, join_world};
+  static const Api api{make_trainer, page_locked_memory, versions, gpus, local_worlds, join_world};
   return &api;
 }

@@ -18,18 +18,18 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t kMaxStrangers = 64; // Beside as many callers as there are ranks.
 
-std::string seconds_text(double seconds) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.3g s", seconds);
-  return text;
-}
-
 /// Why a rank ends the run, with its name in front once.
 std::string said_by(int rank, const std::string& cause) {
   return cause.starts_with("rank ") ? cause : "rank " + std::to_string(rank) + ": " + cause;
 }
 
 }  // namespace
+
+std::string seconds_text(double seconds) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.3g s", seconds);
+  return text;
+}
 
 Lifeline::Lifeline(Socket socket, Options options)
     : options_(std::move(options)),
@@ -108,10 +108,15 @@ void Lifeline::notify_failure() {
   if (const auto callback = std::exchange(on_failure_, nullptr)) callback();
 }
 
-void Lifeline::abort(const std::string& cause) noexcept {
+void Lifeline::abort(const std::string& cause) noexcept { end(cause, Message::abort); }
+
+void Lifeline::give_up(const std::string& cause) noexcept { end(cause, Message::stalled); }
+
+void Lifeline::end(const std::string& cause, Message::Kind as) noexcept {
   std::unique_lock lock(mutex_);
   if (verdict_ || ended_) return;
   cause_ = cause;
+  cause_as_ = as;
   eventfd_write(bell_.fd(), 1);
   // Rank 0 says whose cause was first; and a process that ends after this has been heard.
   changed_.wait_for(lock, 1s, [&] { return verdict_ || ended_; });
@@ -140,6 +145,23 @@ void Lifeline::settle(int rank, const std::string& text) {
   if (options_.rank == 0) tell({Message::verdict, rank, 0, text});
   changed_.notify_all();
   notify_failure();
+}
+
+/// A rank waits in vain: for one that is not there, or for a device or a link. Rank 0 knows which.
+void Lifeline::settle_stall(int rank, const std::string& cause) {
+  count_own_calls();
+  std::uint64_t furthest = 0;
+  for (const Peer& peer : peers_) furthest = std::max(furthest, peer.calls);
+  for (int other = 0; other < options_.size; ++other)
+    if (peers_[static_cast<std::size_t>(other)].calls < furthest) return settle(other, absence(other));
+  settle(rank, said_by(rank, cause));
+}
+
+std::string Lifeline::absence(int rank) const {
+  const std::string name = "rank " + std::to_string(rank), limit = seconds_text(options_.timeout_seconds);
+  if (rank != options_.rank && Clock::now() - peers_[static_cast<std::size_t>(rank)].heard > timeout_ / 2)
+    return name + " has been silent for " + limit + ": it is stopped, or its host or the link to it is down";
+  return name + " lives, but has not come to the collective call that others wait in, for " + limit;
 }
 
 /// To all that are there.
@@ -173,6 +195,7 @@ void Lifeline::hear(int rank, const Message& message) {
       break;
     }
     case Message::abort: settle(rank, said_by(rank, message.text)); break;
+    case Message::stalled: settle_stall(rank, message.text); break;
     case Message::verdict: settle(message.rank, message.text); break;
     case Message::goodbye:
       peer.left = true;
@@ -244,7 +267,7 @@ void Lifeline::listen_to(const std::vector<int>& ready) {
       if (Socket caller(fd); strangers_.size() < kMaxStrangers + peers_.size()) strangers_.push_back({Connection(std::move(caller)), Clock::now()});
 }
 
-void Lifeline::beat() {
+std::uint64_t Lifeline::count_own_calls() {
   std::uint64_t calls;
   {
     std::lock_guard lock(mutex_);
@@ -255,8 +278,10 @@ void Lifeline::beat() {
     own.calls = calls;
     own.moved = Clock::now();
   }
-  tell({Message::beat, options_.rank, calls, {}});
+  return calls;
 }
+
+void Lifeline::beat() { tell({Message::beat, options_.rank, count_own_calls(), {}}); }
 
 /// Whether a rank is silent, hung, missing or has left too soon.
 void Lifeline::judge(int rank, std::uint64_t furthest, Clock::time_point now) {
@@ -266,14 +291,12 @@ void Lifeline::judge(int rank, std::uint64_t furthest, Clock::time_point now) {
     if (!peer.left && now - began_ > timeout_) settle(rank, name + " has not come within " + limit + ": was it started, with this address and port?");
     return;
   }
-  if (rank != options_.rank && !peer.left && now - peer.heard > timeout_)
-    settle(rank, name + " has been silent for " + limit + ": it is stopped, or its host or the link to it is down");
+  if (rank != options_.rank && !peer.left && now - peer.heard > timeout_) settle(rank, absence(rank));
   const bool behind = furthest > peer.calls;
   if (behind && peer.left) settle(rank, name + " has left the run while others wait for it");
   if (behind && !peer.behind) peer.behind_since = now;
   peer.behind = behind;
-  if (behind && now - std::max(peer.behind_since, peer.moved) > timeout_)
-    settle(rank, name + " lives, but has not come to the collective call that others wait in, for " + limit);
+  if (behind && now - std::max(peer.behind_since, peer.moved) > timeout_) settle(rank, absence(rank));
 }
 
 void Lifeline::judge() {
@@ -308,11 +331,12 @@ void Lifeline::run() {
 
     std::unique_lock lock(mutex_);
     const auto cause = std::exchange(cause_, std::nullopt);
+    const Message::Kind cause_as = cause_as_;
     const bool leaving = leaving_, end = stop_ || (leaving_ && (parted_ || verdict_)), goodbye = leaving && !std::exchange(said_goodbye_, leaving);
     const std::uint64_t calls = calls_;
     lock.unlock();
-    if (cause && options_.rank == 0) settle(0, said_by(0, *cause));
-    if (cause && options_.rank != 0) tell({Message::abort, options_.rank, calls, *cause});
+    if (cause && options_.rank == 0) cause_as == Message::stalled ? settle_stall(0, *cause) : settle(0, said_by(0, *cause));
+    if (cause && options_.rank != 0) tell({cause_as, options_.rank, calls, *cause});
     if (goodbye) tell({Message::goodbye, options_.rank, calls, {}});
     if (leaving && options_.rank == 0 && std::all_of(peers_.begin() + 1, peers_.end(), [](const Peer& p) { return p.left; })) {
       tell({Message::parted, 0, calls, {}});

@@ -15,6 +15,9 @@
 
 namespace millrace::train {
 
+/// "60 s", as verdicts say it.
+std::string seconds_text(double seconds);
+
 /// How ranks in processes know of each other's life. Each rank holds one connection to rank 0, and a thread that beats on it. Rank 0
 /// judges, and its first verdict reaches all: a connection that closes without a goodbye is a dead process (known at once), silence
 /// for longer than the time-out is a stopped one or a broken link, a rank that has not come to a call which others wait in for that
@@ -46,6 +49,8 @@ class Lifeline {
   void on_failure(std::function<void()> callback);
   /// Ends the run on all ranks, unless it has been ended: then that verdict stays.
   void abort(const std::string& cause) noexcept;
+  /// The same for a call that does not end, where that explains it no better: a rank that has not come to the call is named in its place.
+  void give_up(const std::string& cause) noexcept;
   /// Says goodbye and waits a moment for the others' (at most 2 s): after it nobody needs this process any more.
   void leave() noexcept;
 
@@ -68,11 +73,15 @@ class Lifeline {
   void hear(int rank, const Message& message);
   void lost(int rank);
   void beat();
+  std::uint64_t count_own_calls();
   void judge();
   void judge(int rank, std::uint64_t furthest, Clock::time_point now);
   void settle(int rank, const std::string& text);
   void notify_failure();
   void tell(const Message& message);
+  void end(const std::string& cause, Message::Kind as) noexcept;
+  void settle_stall(int rank, const std::string& cause);
+  std::string absence(int rank) const;
   [[noreturn]] void raise() const;
 
   const Options options_;
@@ -87,7 +96,8 @@ class Lifeline {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::optional<std::string> verdict_;
-  std::optional<std::string> cause_;  ///< Of this rank's abort, not yet sent.
+  std::optional<std::string> cause_;  ///< Why this rank ends the run, not yet sent,
+  Message::Kind cause_as_ = Message::abort; ///< and how it is said: abort or stalled.
   std::uint64_t calls_ = 0;
   bool complete_ = false;             ///< All ranks have come.
   bool hub_left_ = false, parted_ = false; ///< Rank 0 has said goodbye; all have.

@@ -1,6 +1,7 @@
 #include "train/local_collective.h"
 
 #include "pipeline/error.h"
+#include "train/device_wait.h"
 #include "train/local_group.h"
 
 namespace millrace::train {
@@ -10,7 +11,7 @@ std::span<std::byte> bytes_of(const at::Tensor& values) {
   return {static_cast<std::byte*>(values.data_ptr()), static_cast<std::size_t>(values.nbytes())};
 }
 
-void check(const at::Tensor& values) {
+void require_host(const at::Tensor& values) {
   TORCH_CHECK(values.is_cpu() && values.is_contiguous(), "local collectives take dense tensors on the host");
 }
 
@@ -31,8 +32,9 @@ class LocalCollective final : public Collective {
   }
 
   bool on_gpu() const override { return false; }
+  void check(double waited_seconds) override { group_->check(rank_, waited_seconds); }
   void all_reduce_sum(at::Tensor values) override {
-    check(values);
+    require_host(values);
     const auto count = static_cast<std::size_t>(values.numel());
     if (values.scalar_type() == at::kDouble)
       group_->all_reduce_sum(rank_, std::span(values.data_ptr<double>(), count));
@@ -40,7 +42,7 @@ class LocalCollective final : public Collective {
       group_->all_reduce_sum(rank_, std::span(values.data_ptr<float>(), count));
   }
   void broadcast(at::Tensor values, int root) override {
-    check(values);
+    require_host(values);
     group_->broadcast(rank_, bytes_of(values), root);
   }
   std::shared_ptr<Collective> second() override { return second_; }
@@ -70,9 +72,10 @@ void Staging::through(Collective& ranks, const at::Tensor& values, Work&& work) 
   if (!host_.defined() || static_cast<std::size_t>(host_.numel()) < values.nbytes())
     host_ = at::empty({static_cast<std::int64_t>(values.nbytes())}, at::TensorOptions().dtype(at::kByte).pinned_memory(true));
   const at::Tensor on_host = at::from_blob(host_.data_ptr(), values.sizes(), values.options().device(at::kCPU));
-  on_host.copy_(values); // Waits for the current stream, and so for whoever made the values.
+  on_host.copy_(values, /*non_blocking=*/true); // Behind whoever made the values, and behind the buffer's last use: it is one stream's.
+  wait_for_current_stream(&ranks, values.device());
   work(on_host);
-  values.copy_(on_host); // Waits too: the buffer is used again.
+  values.copy_(on_host, /*non_blocking=*/true);
 }
 
 void Staging::all_reduce_sum(Collective& ranks, const at::Tensor& values) {

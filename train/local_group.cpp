@@ -217,4 +217,10 @@ void LocalGroup::barrier(int rank) {
   call(rank, Call::barrier, nullptr, 0, nullptr, [] {});
 }
 
+void LocalGroup::check(int rank, double waited_seconds) {
+  if (places_[static_cast<std::size_t>(rank)].word.load(std::memory_order_relaxed) & kAborted) rethrow();
+  const double limit = std::chrono::duration<double>(timeout_).count();
+  if (waited_seconds > limit) fail(name_of(rank) + " has waited for its device for " + std::to_string(limit).substr(0, 5) + " s: the device hangs");
+}
+
 }  // namespace millrace::train

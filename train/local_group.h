@@ -27,6 +27,8 @@ class LocalGroup {
   void broadcast(int rank, std::span<std::byte> bytes, int root);
   std::vector<std::string> all_gather(int rank, const std::string& words);
   void barrier(int rank);
+  /// For a rank that waits for something else than the others. Errors: what ended the group; a wait longer than the time-out ends it.
+  void check(int rank, double waited_seconds);
 
   void abort(const std::string& cause) noexcept;
   void leave(int rank) noexcept; ///< Waiting for `rank` is an error from now on.

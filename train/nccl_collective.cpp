@@ -1,18 +1,19 @@
 // Ranks with a GPU each: NCCL called directly, so that a communicator can be aborted while a kernel of it waits for a dead rank.
 // Words travel by gloo, whose lifeline says when that is.
-#include <c10/cuda/CUDAFunctions.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 #include <cuda_runtime_api.h>
 #include <nccl.h>
-#include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <cstring>
 #include <mutex>
-#include <thread>
 
 #include "pipeline/error.h"
+#include "train/device.h"
+#include "train/device_wait.h"
 #include "train/gloo_collective.h"
 
 namespace millrace::train {
@@ -36,28 +37,37 @@ void check_version() {
 }
 
 int device_index(const JoinOptions& o) {
-  const int count = c10::cuda::device_count();
   const std::string number = o.device.starts_with("cuda:") ? o.device.substr(5) : std::to_string(o.local_rank);
   if (number.empty() || number.size() > 3 || number.find_first_not_of("0123456789") != std::string::npos)
     throw Error(ErrorKind::usage, "device '" + o.device + "' is no GPU", "cuda or cuda:N");
   const int index = std::stoi(number);
-  if (index >= count)
-    fail("rank " + std::to_string(o.rank) + " wants GPU " + number + ", but this host shows " + std::to_string(count),
-         count ? "start as many ranks as there are GPUs, or see CUDA_VISIBLE_DEVICES" : "use device = \"cpu\"; a GPU needs NVIDIA's driver");
+  if (const std::string why = why_no_cuda(index); !why.empty())
+    fail("rank " + std::to_string(o.rank) + " wants GPU " + number + ": " + why, "a GPU for each rank, or device = \"cpu\"");
   return index;
 }
 
+/// "GPU-1a2b3c4d-...", as nvidia-smi -L writes it: a GPU's own name, whatever its host or container is called.
+std::string uuid_of(const cudaDeviceProp& properties) {
+  std::string out = "GPU";
+  for (int i = 0; i < 16; ++i) {
+    char hex[4];
+    std::snprintf(hex, sizeof hex, "%02x", static_cast<unsigned char>(properties.uuid.bytes[i]));
+    out += i == 0 || i == 4 || i == 6 || i == 8 || i == 10 ? std::string("-") + hex : hex;
+  }
+  return out;
+}
+
 /// NCCL refuses two ranks on one GPU, in words that name neither.
-void check_own_gpu(Collective& words, int index) {
-  char host[256] = {}, bus[32] = {};
-  gethostname(host, sizeof host - 1);
-  if (cudaDeviceGetPCIBusId(bus, sizeof bus, index) != cudaSuccess) fail("GPU " + std::to_string(index) + " does not say where it is");
-  const std::vector<std::string> places = words.all_gather(std::string(host) + " " + bus);
-  for (std::size_t a = 0; a < places.size(); ++a)
-    for (std::size_t b = a + 1; b < places.size(); ++b)
-      if (places[a] == places[b])
-        fail("ranks " + std::to_string(a) + " and " + std::to_string(b) + " are on the same GPU (" + places[a] + ")",
-             "give each rank a GPU of its own, or run them as threads: --ranks");
+void check_own_gpu(Collective& words, int index, const std::string& host_id) {
+  cudaDeviceProp properties{};
+  if (cudaGetDeviceProperties(&properties, index) != cudaSuccess) fail("GPU " + std::to_string(index) + " does not say which it is");
+  const std::string uuid = uuid_of(properties);
+  const std::vector<std::string> owners = words.all_gather(host_id + '\n' + uuid);
+  for (std::size_t a = 0; a < owners.size(); ++a)
+    for (std::size_t b = a + 1; b < owners.size(); ++b)
+      if (owners[a] == owners[b])
+        fail("ranks " + std::to_string(a) + " and " + std::to_string(b) + " are on the same GPU (" + owners[a].substr(owners[a].find('\n') + 1) + ")",
+             "give each rank a GPU of its own, or run them as threads of one process: --ranks with CUDA_VISIBLE_DEVICES as it is");
 }
 
 /// One communicator. Threads: one caller; abort from any.
@@ -92,6 +102,17 @@ class Communicator {
     if (handle_) ncclCommAbort(std::exchange(handle_, nullptr));
   }
 
+  /// What NCCL has reported since the last call: a peer or a network that is lost while its kernels wait. Waits for nothing.
+  void check() {
+    std::string reason;
+    {
+      const std::unique_lock lock(mutex_, std::try_to_lock);
+      if (!lock || !handle_) return; // In a call, which looks for itself; or aborted, and the lifeline says why.
+      reason = trouble(async_state());
+    }
+    if (!reason.empty()) fail_all(reason);
+  }
+
   void all_reduce_sum(const at::Tensor& t) {
     call([&](cudaStream_t stream) {
       return ncclAllReduce(t.const_data_ptr(), t.mutable_data_ptr(), static_cast<std::size_t>(t.numel()), type_of(t), ncclSum, handle_, stream);
@@ -113,29 +134,44 @@ class Communicator {
     settle([&] { return enqueue(c10::cuda::getCurrentCUDAStream(static_cast<c10::DeviceIndex>(index_)).stream()); });
   }
 
-  /// Non-blocking communicators answer "in progress": asked again until they have an answer, a rank fails or time is up.
+  ncclResult_t async_state() const {
+    ncclResult_t state = ncclInProgress;
+    return ncclCommGetAsyncError(handle_, &state) == ncclSuccess ? state : ncclInternalError;
+  }
+  std::string trouble(ncclResult_t state) const {
+    if (state == ncclSuccess || state == ncclInProgress) return {};
+    return std::string(ncclGetErrorString(state)) + ": " + ncclGetLastError(handle_);
+  }
+
+  /// Non-blocking communicators answer "in progress": asked again until they have an answer, a rank fails or time is up. A thread of
+  /// NCCL's own does the work, in some 30 us of which a sleep would make 100.
   template <class Begin>
   void settle(Begin&& begin) {
-    const auto deadline = std::chrono::steady_clock::now() + timeout_;
+    const auto began = SteadyClock::now();
     ncclResult_t state = ncclInProgress;
     std::string reason;
     for (bool begun = false;; begun = true) {
       {
         const std::lock_guard lock(mutex_);
         if (begun && !handle_) break; // Aborted.
-        state = begun ? state : begin();
-        if (begun && ncclCommGetAsyncError(handle_, &state) != ncclSuccess) state = ncclInternalError;
-        if (state != ncclInProgress && state != ncclSuccess) reason = std::string(ncclGetErrorString(state)) + ": " + ncclGetLastError(handle_);
+        state = begun ? async_state() : begin();
+        reason = trouble(state);
       }
       if (state == ncclSuccess) return;
       if (state != ncclInProgress || lifeline_.failed()) break;
-      if (std::chrono::steady_clock::now() > deadline) {
-        reason = "no answer in time";
+      const double waited = seconds_between(began, SteadyClock::now());
+      if (waited > timeout_.count()) {
+        lifeline_.give_up("NCCL: no answer for " + seconds_text(timeout_.count()));
         break;
       }
-      std::this_thread::sleep_for(20us);
+      rest_after(waited);
     }
-    lifeline_.expect_failure(5s); // Whose fault it is, where another rank's.
+    fail_all(reason.empty() ? "the communicator was aborted" : reason);
+  }
+
+  [[noreturn]] void fail_all(const std::string& reason) {
+    // Whose fault it is, where another rank's: a moment later the lifeline knows.
+    lifeline_.expect_failure(std::min<std::chrono::milliseconds>(5s, std::chrono::duration_cast<std::chrono::milliseconds>(timeout_)));
     lifeline_.abort("NCCL: " + reason);
     lifeline_.expect_failure({});
     throw Error(ErrorKind::communication, "NCCL: " + reason);
@@ -150,12 +186,12 @@ class Communicator {
 
 class NcclCollective final : public Collective {
  public:
-  NcclCollective(std::shared_ptr<Collective> words, int index, double timeout_seconds, bool first)
+  NcclCollective(std::shared_ptr<Collective> words, int index, double timeout_seconds, NcclCollective* first)
       : words_(std::move(words)), index_(index), timeout_seconds_(timeout_seconds), first_(first), communicator_(*words_, index, seconds()) {
-    if (first_) watch();
+    if (!first_) watch();
   }
   ~NcclCollective() override {
-    if (first_) lifeline_of(*words_).on_failure(nullptr);
+    if (!first_) lifeline_of(*words_).on_failure(nullptr);
   }
 
   int rank() const override { return words_->rank(); }
@@ -167,9 +203,15 @@ class NcclCollective final : public Collective {
   void abort(const std::string& cause) noexcept override { words_->abort(cause); }
   void all_reduce_sum(at::Tensor values) override { communicator_.all_reduce_sum(values); }
   void broadcast(at::Tensor values, int root) override { communicator_.broadcast(values, root); }
+  void check(double waited_seconds) override {
+    if (first_) return first_->check(waited_seconds); // What ends one way ends both.
+    communicator_.check();
+    if (second_) second_->communicator_.check();
+    words_->check(waited_seconds);
+  }
   std::shared_ptr<Collective> second() override {
-    if (!first_ || second_) return second_;
-    second_ = std::make_shared<NcclCollective>(words_, index_, timeout_seconds_, false);
+    if (first_ || second_) return second_;
+    second_ = std::make_shared<NcclCollective>(words_, index_, timeout_seconds_, this);
     watch();
     return second_;
   }
@@ -186,20 +228,19 @@ class NcclCollective final : public Collective {
   const std::shared_ptr<Collective> words_;
   const int index_;
   const double timeout_seconds_;
-  const bool first_;
+  NcclCollective* const first_; ///< Whose second way this is. Null: it is the first itself.
   Communicator communicator_;
   std::shared_ptr<NcclCollective> second_;
 };
 
 }  // namespace
 
-std::shared_ptr<Collective> join_nccl(const JoinOptions& options) {
-  const std::shared_ptr<Collective> words = join_gloo(options);
+std::shared_ptr<Collective> join_nccl(std::shared_ptr<Collective> words, const JoinOptions& options) {
   try {
     check_version();
     const int index = device_index(options);
-    check_own_gpu(*words, index);
-    return std::make_shared<NcclCollective>(words, index, options.timeout_seconds, true);
+    check_own_gpu(*words, index, options.host_id);
+    return std::make_shared<NcclCollective>(words, index, options.timeout_seconds, nullptr);
   } catch (const Error& e) {
     words->abort(e.what()); // Or the others would wait for this rank.
     throw;

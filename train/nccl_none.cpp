@@ -4,7 +4,7 @@
 
 namespace millrace::train {
 
-std::shared_ptr<Collective> join_nccl(const JoinOptions&) {
+std::shared_ptr<Collective> join_nccl(std::shared_ptr<Collective>, const JoinOptions&) {
   throw Error(ErrorKind::device, "ranks on GPUs: this program was built without GPU code", "run 'MILLRACE_CUDA=ON make build', or use device = \"cpu\"");
 }
 

@@ -27,6 +27,7 @@ class SlowLink final : public Collective {
     std::this_thread::sleep_until(until);
   }
   void broadcast(at::Tensor values, int root) override { ranks_->broadcast(std::move(values), root); }
+  void check(double waited_seconds) override { ranks_->check(waited_seconds); }
   std::shared_ptr<Collective> second() override { return second_; }
 
  private:

@@ -173,7 +173,7 @@ bool Connection::receive(std::vector<Message>& messages) {
   while (inbox_.size() - at >= sizeof(Header)) {
     Header header;
     std::memcpy(&header, inbox_.data() + at, sizeof header);
-    if (header.magic != kMagic || header.kind > Message::parted || header.length > Message::kMaxText) return false;
+    if (header.magic != kMagic || header.kind > Message::stalled || header.length > Message::kMaxText) return false;
     if (inbox_.size() - at < sizeof header + header.length) break;
     messages.push_back({static_cast<Message::Kind>(header.kind), header.rank, header.number,
                         inbox_.substr(at + sizeof header, header.length)});

@@ -44,7 +44,7 @@ Socket connect_to(const std::string& address, int port, std::chrono::steady_cloc
 
 /// What is sent between ranks beside tensors.
 struct Message {
-  enum Kind : std::uint32_t { hello, complete, beat, abort, verdict, goodbye, parted };
+  enum Kind : std::uint32_t { hello, complete, beat, abort, verdict, goodbye, parted, stalled };
   Kind kind = beat;
   std::int32_t rank = 0;    ///< Whom it is about.
   std::uint64_t number = 0; ///< Calls begun.

@@ -26,9 +26,10 @@ namespace {
 
 std::unique_ptr<Device> make_device(const TrainOptions& options) {
   const std::string& name = options.device;
-  if (name == "cpu" || (name == "auto" && cuda_devices() == 0)) return make_cpu_device(options);
   // Ranks of one process take the GPUs in turn; a rank that is a process says which is its.
-  if (name == "cuda" || name == "auto") return make_cuda_device(options, options.world ? options.world->rank() % std::max(1, cuda_devices()) : 0);
+  const int own = options.world ? options.world->rank() % std::max(1, cuda_devices()) : 0;
+  if (name == "cpu" || (name == "auto" && !why_no_cuda(own).empty())) return make_cpu_device(options);
+  if (name == "cuda" || name == "auto") return make_cuda_device(options, own);
   if (name.starts_with("cuda:") && name.size() > 5 && name.size() < 8 && name.find_first_not_of("0123456789", 5) == std::string::npos)
     return make_cuda_device(options, std::stoi(name.substr(5)));
   throw Error(ErrorKind::usage, "train.device: unknown device '" + name + "'", "auto, cpu, cuda or cuda:N");
@@ -141,7 +142,11 @@ class TorchEngine final : public Engine {
     });
   }
   bool was_nonfinite() const override {
-    return translated([&] { return concluded_loss_.defined() ? !std::isfinite(concluded_loss_.item<float>()) : was_nonfinite_; });
+    if (!concluded_loss_.defined()) return was_nonfinite_;
+    return translated([&] {
+      device_->synchronize();
+      return !std::isfinite(concluded_loss_.item<float>());
+    });
   }
   double take_reduce_hidden_seconds() override { return sync_ ? sync_->take_hidden_seconds() : 0; }
   void score() override {
@@ -163,20 +168,30 @@ class TorchEngine final : public Engine {
   }
   std::vector<std::uint64_t> class_correct() override {
     return translated([&] {
+      device_->synchronize(); // Watched, which a copy by itself is not.
       const at::Tensor counts = correct_.cpu();
       const auto* first = counts.const_data_ptr<std::int64_t>();
       return std::vector<std::uint64_t>(first, first + counts.numel());
     });
   }
   double weights_norm() override {
-    return translated([&] { return weights_.norm(); });
+    return translated([&] {
+      device_->synchronize();
+      return weights_.norm();
+    });
   }
 
   void save(TrainerState& into, bool own_only) override {
-    translated([&] { save_state(into, *net_, weights_, optimizer_, {own_only, options_.world && options_.world->size() > 1}); });
+    translated([&] {
+      device_->synchronize();
+      save_state(into, *net_, weights_, optimizer_, {own_only, options_.world && options_.world->size() > 1});
+    });
   }
   void load(const TrainerState& from) override {
-    translated([&] { load_state(from, *net_, weights_, optimizer_); });
+    translated([&] {
+      device_->synchronize();
+      load_state(from, *net_, weights_, optimizer_);
+    });
   }
 
   void hold(std::span<Batch> resident) override {

@@ -166,6 +166,20 @@ void EngineTrainer::gather_batches(Epoch& epoch, Tally& mine) {
   mine.rows = static_cast<double>(epoch.step_images);
 }
 
+/// Begins to move the next batch of this epoch to the device, if it is there already.
+void EngineTrainer::take_ahead(Epoch& epoch) {
+  if (!engine_->uploads_ahead() || epoch.ahead || epoch.result.complete) return;
+  try {
+    epoch.ahead = take(epoch.stream, /*wait=*/false, epoch.next);
+  } catch (const Error& e) {
+    if (alone() || e.kind() == ErrorKind::communication) throw;
+    epoch.failure = std::current_exception();
+  } catch (const std::exception&) {
+    if (alone()) throw;
+    epoch.failure = std::current_exception();
+  }
+}
+
 /// Throws the first cause, the same on every rank, where a rank failed or has a loss that is not finite.
 void EngineTrainer::end_where_needed(const Epoch& epoch, const Tally& all) {
   const bool nonfinite = all.nonfinite > 0 && stop_at_nonfinite_;
@@ -249,6 +263,8 @@ EpochResult EngineTrainer::train_epoch(BatchStream& stream, std::stop_token stop
       epoch_number = result.epoch + std::uint64_t{1};
       mine.stop = stop.stop_requested();
       mine.failed = epoch.failure != nullptr;
+      // Ranks wait for their devices in conclude: the next batch is on its way by then.
+      if (!alone() && !mine.ended && !mine.failed && !mine.stop && result.steps + epoch.step_batches < max_steps) take_ahead(epoch);
       Tally all;
       try {
         all = engine_->conclude(mine);
@@ -277,13 +293,7 @@ EpochResult EngineTrainer::train_epoch(BatchStream& stream, std::stop_token stop
       const Phases after = meter.so_far();
       own.add(after.sum() - after.reduce - (before.sum() - before.reduce));
       busy.add(after.sum() - after.reduce - after.wait - (before.sum() - before.reduce - before.wait));
-      if (!engine_->uploads_ahead() || result.complete || result.steps >= max_steps || stopped || stop.stop_requested()) continue;
-      try {
-        epoch.ahead = take(stream, /*wait=*/false, epoch.next);
-      } catch (const std::exception&) {
-        if (alone()) throw;
-        epoch.failure = std::current_exception();
-      }
+      if (!stopped && !stop.stop_requested() && result.steps < max_steps) take_ahead(epoch);
     }
     engine_->settle_uploads();
     meter.host(Phase::upload);

@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <set>
@@ -81,6 +82,21 @@ TEST(RankThreads, ARankThatDoesNotEndEndsTheProcessWithItsNameAndStatus5) {
   };
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_EXIT(hang(), testing::ExitedWithCode(5), "rank 2 has been silent; the thread of rank [12] does not end");
+}
+
+TEST(LastResort, EndsAProcessWhoseDeviceDoesNotLetGo) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto hangs = [] {
+    LastResort resort;
+    resort.begin("rank 1 is gone", std::chrono::milliseconds(50));
+    for (;;) pause();
+  };
+  EXPECT_EXIT(hangs(), testing::ExitedWithCode(5), "millrace: rank 1 is gone; its device does not end, so the process does");
+}
+
+TEST(LastResort, IsNotNeededByOneThatEnds) {
+  LastResort resort;
+  resort.begin("rank 1 is gone", std::chrono::hours(1));
 }
 
 TEST(GlobalBatch, IsWhatTheSpecSaysTimesRanksOrHosts) {

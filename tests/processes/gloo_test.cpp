@@ -174,6 +174,14 @@ TEST_F(Ranks, ARankThatEndsWhileOthersWaitIsNamed) {
   EXPECT_EQ(workers_[1].finish(), 0);
 }
 
+TEST_F(Ranks, OneWithoutAGpuAmongThoseWithOneIsNamedWithTheReason) {
+  start_all(3, "mixed", 0);
+  for (Worker& worker : workers_) {
+    EXPECT_EQ(worker.finish(), 4);
+    EXPECT_THAT(worker.error(), HasSubstr("rank 1 has no GPU (there is no NVIDIA driver here), where rank 0 has one"));
+  }
+}
+
 TEST_F(Ranks, StrangersAtThePortAreNotCounted) {
   start(0, 2, "calls");
   std::vector<Socket> strangers;

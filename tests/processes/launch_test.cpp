@@ -2,9 +2,11 @@
 #include "experiments/launch.h"
 
 #include <gmock/gmock.h>
+#include <sys/stat.h>
 
 #include <map>
 
+#include "experiments/gpus.h"
 #include "pipeline/error.h"
 
 namespace millrace {
@@ -113,6 +115,44 @@ TEST(Launched, NumbersAreReadStrictly) {
     EXPECT_THAT(refusal(with(kTorchrun, "RANK", value)), HasSubstr(std::string("RANK=") + value + " is not a number from 0 to 3"));
   EXPECT_THAT(refusal(with(kTorchrun, "MASTER_PORT", "65536")), HasSubstr("MASTER_PORT=65536"));
   EXPECT_THAT(refusal(with(kTorchrun, "WORLD_SIZE", "0")), HasSubstr("WORLD_SIZE=0"));
+}
+
+Spec ranks_of(const std::string& device, int ranks, const std::string& model = "lenet") {
+  Spec spec;
+  spec.train.ranks = ranks;
+  spec.train.options.device = device;
+  spec.train.options.model = model;
+  return spec;
+}
+
+TEST(Gpus, RanksThatCanHaveOneEachAreProcesses) {
+  const train::Gpus four{4, ""}, none{0, "there is no NVIDIA driver here"};
+  EXPECT_TRUE(each_has_a_gpu(ranks_of("auto", 4), four));
+  EXPECT_TRUE(each_has_a_gpu(ranks_of("cuda", 2), four));
+  EXPECT_FALSE(each_has_a_gpu(ranks_of("auto", 5), four)) << "threads that share them";
+  EXPECT_FALSE(each_has_a_gpu(ranks_of("auto", 2), none));
+  EXPECT_FALSE(each_has_a_gpu(ranks_of("cuda:1", 2), four)) << "all on that one";
+  EXPECT_FALSE(each_has_a_gpu(ranks_of("cpu", 2), four));
+  EXPECT_FALSE(each_has_a_gpu(ranks_of("auto", 2, "sleep"), four));
+  EXPECT_FALSE(each_has_a_gpu(ranks_of("auto", 1), four));
+  Spec replicas = ranks_of("cuda", 2);
+  replicas.train.mode = Mode::dp;
+  EXPECT_FALSE(each_has_a_gpu(replicas, four));
+}
+
+TEST(Gpus, WhatHidesThemIsNamed) {
+  const train::Gpus hidden{0, "NVIDIA's driver shows no GPU"};
+  EXPECT_EQ(why_no_gpu(hidden, nullptr), "NVIDIA's driver shows no GPU");
+  EXPECT_EQ(why_no_gpu(hidden, ""), "NVIDIA's driver shows no GPU (CUDA_VISIBLE_DEVICES is '')");
+  EXPECT_EQ(why_no_gpu(hidden, "MIG-1a2b"), "NVIDIA's driver shows no GPU (CUDA_VISIBLE_DEVICES is 'MIG-1a2b')");
+  EXPECT_EQ(why_no_gpu({1, ""}, "0"), "");
+}
+
+TEST(Gpus, NcclNeverWritesAmongTheResultsNorCutsALogShort) {
+  EXPECT_EQ(nccl_debug_file(S_IFCHR), "/dev/stderr");
+  EXPECT_EQ(nccl_debug_file(S_IFIFO), "/dev/stderr");
+  EXPECT_EQ(nccl_debug_file(S_IFREG), "nccl.%h.%p.log");
+  EXPECT_EQ(nccl_debug_file(S_IFSOCK), "nccl.%h.%p.log");
 }
 
 TEST(FirstHost, ReadsSlurmsLists) {

@@ -76,6 +76,22 @@ TEST_F(Lifelines, ARankThatLivesButDoesNotComeIsNamed) {
   EXPECT_THAT(first, HasSubstr("rank 1 lives, but has not come"));
 }
 
+TEST_F(Lifelines, ACallThatDoesNotEndThoughAllHaveComeToItIsItsCallersWord) {
+  start(2);
+  for (auto& line : lines_) line->begin_call();
+  lines_[1]->give_up("the link hangs");
+  EXPECT_THAT(waiting(0), HasSubstr("rank 1: the link hangs"));
+}
+
+TEST_F(Lifelines, ACallThatDoesNotEndNamesTheRankThatHasNotComeToIt) {
+  start(3);
+  lines_[0]->begin_call();
+  lines_[2]->begin_call();
+  lines_[2]->give_up("the link hangs");
+  EXPECT_THAT(waiting(0), HasSubstr("rank 1 lives, but has not come"));
+  EXPECT_THAT(waiting(2), HasSubstr("rank 1 lives, but has not come"));
+}
+
 TEST_F(Lifelines, ACauseReachesAllAndTheFirstOneStays) {
   start(3);
   lines_[2]->abort("a loss that is not a number");

@@ -99,6 +99,8 @@ int run(char** argv) {
   const std::string part = argv[7];
   const int number = argv[8] ? std::atoi(argv[8]) : 0;
   if (const char* address = std::getenv("RANK_WORKER_HOST")) join.host = address;
+  if (part == "mixed" && join.rank == number) join.backend = "nccl", join.device = "cuda:0";
+  if (part == "mixed" && join.rank != number) join.why_backend = "there is no NVIDIA driver here";
   at::set_num_threads(1);
 
   const auto world = std::dynamic_pointer_cast<Collective>(millrace_train_api()->join_world(join));

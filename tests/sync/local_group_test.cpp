@@ -143,6 +143,18 @@ TEST_F(Ranks, AnAbortWakesWaitingRanksAndItsFirstCauseStays) {
   EXPECT_THAT(thrown, Each("rank 1: the disk is full"));
 }
 
+TEST_F(Ranks, ARankThatWaitsForItsDeviceHearsOfAnAbortAndEndsALongWaitItself) {
+  LocalGroup group(2, 20);
+  group.check(1, 19); // Nothing has happened.
+  try {
+    group.check(1, 21);
+    ADD_FAILURE() << "no error";
+  } catch (const Error& e) {
+    EXPECT_STREQ(e.what(), "rank 1 has waited for its device for 20.00 s: the device hangs");
+  }
+  EXPECT_THROW(group.check(0, 0), Error);
+}
+
 TEST_F(Ranks, EveryLaterCallThrowsTheSame) {
   run(2, [](LocalGroup& group, int rank) {
     if (rank == 1) return group.abort("the cause");

@@ -13,6 +13,7 @@ namespace millrace::testing {
 class FakeEngine final : public train::Engine {
  public:
   std::function<void(std::uint64_t step)> on_step; ///< Counted from 1.
+  std::function<void(std::size_t uploaded)> on_conclude; ///< With the batches that wait on the device.
   double sum_of_losses = 0;
 
   std::uint64_t parameters() const override { return 0; }
@@ -34,7 +35,10 @@ class FakeEngine final : public train::Engine {
   }
   void compute_nothing(bool) override {}
   bool waits_in_forward() const override { return false; }
-  train::Tally conclude(train::Tally mine) override { return mine; }
+  train::Tally conclude(train::Tally mine) override {
+    if (on_conclude) on_conclude(waiting_.size());
+    return mine;
+  }
   bool was_nonfinite() const override { return false; }
   double take_reduce_hidden_seconds() override { return 0; }
   void score() override { waiting_.pop_front(); }

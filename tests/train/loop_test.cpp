@@ -65,6 +65,34 @@ TEST(LossOnADevice, TravelsBetweenRanksAsNaNWhereItIsNotFinite) {
   EXPECT_FALSE(train::Tally::of(values).steps());
 }
 
+/// Two ranks of which the other says what this one says.
+struct TwoRanks final : train::World {
+  int rank() const override { return 0; }
+  int size() const override { return 2; }
+  std::string name() const override { return "two"; }
+  std::vector<std::string> all_gather(const std::string& words) override { return {words, words}; }
+  void barrier() override {}
+  void abort(const std::string&) noexcept override {}
+};
+
+/// Batches on the device when each step is concluded, of an epoch of five or of `max_steps`.
+std::vector<std::size_t> ahead(std::uint64_t max_steps) {
+  auto options = options_for("sleep");
+  options.world = std::make_shared<TwoRanks>();
+  Loop loop(options);
+  std::vector<std::size_t> uploaded;
+  loop.engine->on_conclude = [&](std::size_t n) { uploaded.push_back(n); };
+  MemoryStream stream(digits(), 1, 5);
+  static_cast<train::Trainer&>(loop.trainer).train_epoch(stream, {}, {}, max_steps);
+  EXPECT_EQ(stream.home->home, static_cast<int>(uploaded.size())) << "no batch is taken that is not trained on";
+  return uploaded;
+}
+
+TEST(Ranks, UploadTheNextBatchBeforeTheyWaitForOneAnother) {
+  EXPECT_EQ(ahead(100), (std::vector<std::size_t>{1, 1, 1, 1, 0}));
+  EXPECT_EQ(ahead(3), (std::vector<std::size_t>{1, 1, 0}));
+}
+
 TEST(UploadBenchmark, GivesEveryBatchBackAndHoldsNoMoreThanTheDeviceHasRoomFor) {
   Loop loop;
   MemoryStream stream(digits(), 4, 30);

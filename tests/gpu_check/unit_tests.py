@@ -1,0 +1,34 @@
+"""The GPU tests, each in a process of its own: one that crashes takes no other along."""
+
+REMEDY = "the log has the place; 139 or 70 is a crash, 'capture' a call that a graph cannot hold, a distance just above its limit another order of sums"
+
+
+def check(machine, report):
+    binary = machine.build / "test_train_gpu"
+    listed = machine.run("tests", [binary, "--gtest_list_tests"], 60)
+    if listed.code:
+        return report.add("tests", "test_train_gpu", listed.why(), "its list", False, "build it: cmake --build build/release --target test_train_gpu; 'not found' names a library that is missing")
+    names, suite = [], ""
+    for line in listed.out.splitlines():
+        if line.startswith(" "):
+            names.append(suite + line.split("#")[0].strip())
+        elif line.endswith("."):
+            suite = line.strip()
+    good = skipped = 0
+    numbers = []
+    for name in names:
+        if report.left() < 30:
+            report.leave_out("tests", name, "no time")
+            continue
+        done = machine.run("test." + name.replace("/", "_"), [binary, "--gtest_filter=" + name], 90)
+        if "[  SKIPPED ]" in done.out:
+            skipped += 1
+        elif done.code == 0:
+            good += 1
+        elif machine.double:
+            numbers.append(name)  # Most likely: the double computes nothing. CTest knows which (ctest -L cuda-double).
+        else:
+            report.add("tests", name, done.why(), "passes", False, REMEDY)
+    failed = f", {len(numbers)} need arithmetic" if numbers else ""
+    report.add("tests", "GPU tests", f"{good} passed, {skipped} skipped{failed}", "all but those for machines without a GPU", good > 0,
+               "is there a GPU for this process? CUDA_VISIBLE_DEVICES, the driver")
