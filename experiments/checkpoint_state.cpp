@@ -25,12 +25,13 @@ train::Phases phases_from(const Json& json) {
           number(json, "reduce"),   number(json, "optimizer"), number(json, "other")};
 }
 
-/// Settings that leave batches and weights as they are, or that the checkpoint itself compares (the batch).
+/// Settings that leave batches and weights as they are, that the checkpoint itself compares (the batch), that it has taken the place of
+/// (what the weights were at first), or that somebody may have to change to get on at all (what a bad sample means).
 const std::set<std::string>& free_keys() {
   static const std::set<std::string> keys{
       "data.path", "data.test_path", "data.verify", "data.batch", "data.batch_per_rank", "data.batch_per_node",
-      "loader.workers", "loader.prefetch", "loader.extra_us_per_image", "loader.memory", "loader.slot_memory", "loader.cache",
-      "train.epochs", "train.steps", "train.evaluate_every", "train.evaluation_beside", "train.checkpoint_every", "train.checkpoint_every_steps",
+      "loader.workers", "loader.prefetch", "loader.on_bad_sample", "loader.max_bad", "loader.extra_us_per_image", "loader.memory", "loader.slot_memory", "loader.cache",
+      "train.weights", "train.fresh_head", "train.epochs", "train.steps", "train.evaluate_every", "train.evaluation_beside", "train.checkpoint_every", "train.checkpoint_every_steps",
       "train.keep_checkpoints", "train.device", "train.threads", "train.ranks", "train.processes", "train.mode", "train.sync",
       "train.bucket_mb", "train.peer_timeout", "train.on_nonfinite", "train.step_microseconds"};
   return keys;
@@ -179,6 +180,7 @@ std::vector<std::string> check_same_run(const CheckpointState& state, const Spec
     compare(table, mine.value(table, Json()), state.spec.value(table, Json()), defaults.value(table, Json()), [&](const std::string& key, const Json& a, const Json& b) {
       const bool is_length = key == "train.epochs" || key == "train.steps";
       if (!free_keys().contains(key) || (is_length && rate_ends_with_run)) other(key, a, b);
+      if (key == "train.ranks" && mode_of(spec.train) != Mode::dp) return;  // Whoever started the ranks counts: check_resume says how many.
       changed.push_back(key + " " + text_of(a) + " (was " + text_of(b) + ")");
     });
   if (mine.value("augment", Json()) != state.spec.value("augment", Json()))

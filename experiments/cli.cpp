@@ -2,6 +2,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include <cstdlib>
+
 #include "experiments/commands.h"
 #include "experiments/gpus.h"
 #include "experiments/launch.h"
@@ -81,11 +83,29 @@ std::vector<std::string> arguments_of_ranks(int argc, char** argv) {
   return out;
 }
 
-/// Ranks make sense for training alone: a study or a benchmark would run once in each process, into the same files.
-void check_launch(const Launched& launched, bool training, int processes) {
-  const std::string said = launched.by + " has started this process as rank " + std::to_string(launched.join.rank) + " of " + std::to_string(launched.join.size);
-  if (processes) throw Error(ErrorKind::usage, said + ", and --processes would start more", "leave --processes out");
-  if (!training) throw Error(ErrorKind::usage, said + ", but only 'millrace train' runs on ranks", "start it by itself; unset " + std::string("RANK and WORLD_SIZE"));
+/// What has started this process as one of several ranks; empty: nothing has. Ranks make sense for training alone: any other command
+/// would run once in each process, into the same files. By itself it may run whatever half a launch the environment holds.
+std::optional<Launched> launched_for(bool training) {
+  std::optional<Launched> launched;
+  try {
+    launched = launched_as(environment_variable);
+  } catch (const Error&) {
+    if (training) throw;
+  }
+  if (!launched || training) return launched;
+  throw Error(ErrorKind::usage, launched->said() + ", but only 'millrace train' runs on ranks", "start it by itself; " + launched->alone);
+}
+
+void check_counts(const SpecArguments& a, const std::optional<Launched>& launched, int processes) {
+  if (processes && a.ranks)
+    throw Error(ErrorKind::usage, "both --ranks and --processes: the one are threads of a process, the other processes, each a rank", "give one of them");
+  if (processes && launched) throw Error(ErrorKind::usage, launched->said() + ", and --processes would start more", "leave --processes out");
+}
+
+/// c10d asks for the names of loopback's addresses, also where nobody answers such questions: then the ranks' start takes seconds more for
+/// each. A second is enough where no host has to be looked up; the user's own choice stays.
+void keep_names_from_waiting(const Launched& launched) {
+  if (launched.join.host == "localhost" || launched.join.host.starts_with("127.")) setenv("RES_OPTIONS", "timeout:1 attempts:1", /*overwrite=*/0);
 }
 
 void trace_option(CLI::App& command, SpecArguments& a) {
@@ -185,15 +205,19 @@ int run_cli(int argc, char** argv, Signals& signals) {
   Reporter out;
   Context context{signals.token(), out, read_host(), command_line(argc, argv)};
   context.set_patience = [&signals](std::chrono::milliseconds patience) { signals.extend_patience(patience); };
-  context.launched = launched_as(environment_variable);
+  context.stop_signal = [&signals] { return signals.received(); };
+  context.came_too_late = [&signals] { signals.came_too_late(); };
+  context.launched = launched_for(static_cast<bool>(*train));
+  check_counts(a, context.launched, processes);
   if (context.launched) {
-    check_launch(*context.launched, static_cast<bool>(*train), processes);
     out.as_rank(context.launched->join.rank);
+    keep_names_from_waiting(*context.launched);
   }
   if (*train && !context.launched) {
     const Spec spec = parse_spec(read_with_sets(a), context.host.cores, /*launched=*/processes > 0);  // What is wrong with it is said once.
     if (!processes && may_have_gpus(spec) && each_has_a_gpu(spec, train::load().gpus())) processes = spec.train.ranks;
     if (processes) return run_processes(processes, arguments_of_ranks(argc, argv), signals, out);
+    if (const std::string unused = unused_tasks(environment_variable); !unused.empty()) out.warning(unused);
   }
   Forensics forensics([&](const std::string& text) { out.report(text); });
   const ReportOnSignal answer(signals, forensics);

@@ -1,11 +1,14 @@
 #include "experiments/commands.h"
 
+#include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 
 #include "experiments/records.h"
 #include "experiments/resume.h"
 #include "experiments/scalars.h"
+#include "experiments/signals.h"
 #include "experiments/slow_ranks.h"
 #include "experiments/tune.h"
 #include "pipeline/error.h"
@@ -72,7 +75,7 @@ class TrainOutput {
   /// A run begins, or goes on under its name. False: it is complete.
   bool begin(const Spec& spec, const std::string& run, const Resume* resume, bool at_the_end) {
     run_ = run;
-    if (tensorboard_) scalars_.emplace(tensorboard_folder(folder_, run));
+    if (tensorboard_) scalars_.emplace(tensorboard_folder(folder_, shown_name(run)), resume ? resume->state.epoch + 1 : 0);
     bool known = false, complete = false;
     for (const Json& record : resume ? read_records(folder_) : std::vector<Json>{}) {
       if (record.value("run", "") != run) continue;
@@ -99,13 +102,31 @@ class TrainOutput {
     } catch (const std::exception&) { // A full disk, say: what ended the run is what is told.
     }
   }
-  void ended(bool done) {
-    records_.append({{"type", "end"}, {"run", run_}, {"outcome", done ? "complete" : "stopped"}, {"ended", now_utc()}});
+  /// `stopped_by` empty: the run is complete.
+  void ended(const Spec& spec, const std::string& stopped_by) {
+    const bool done = stopped_by.empty();
+    Json end{{"type", "end"}, {"run", run_}, {"outcome", done ? "complete" : "stopped"}, {"ended", now_utc()}};
+    if (!done) end["stopped_by"] = stopped_by;
+    records_.append(end);
     context_.out.clear();
-    std::printf("%s%s%s\n", table_.text().c_str(), done ? "" : "stopped before the end\n", records_.path().c_str());
+    std::printf("%s%s%s\n%s", table_.text().c_str(), done ? "" : "stopped before the end\n", records_.path().c_str(), kept(spec, done).c_str());
   }
 
  private:
+  /// The run as TensorBoard lists it: its folder's name before its own, which is a number.
+  std::string shown_name(const std::string& run) const {
+    const auto folder = std::filesystem::path(folder_).lexically_normal();
+    return (folder.has_filename() ? folder : folder.parent_path()).filename().string() + "-" + run;
+  }
+  /// What there is of the run's weights, and how to go on.
+  std::string kept(const Spec& spec, bool done) const {
+    if (spec.train.options.model == "sleep") return {};
+    const auto there = spec.train.checkpoints() ? checkpoints_in(checkpoint_folder(folder_)) : std::vector<CheckpointName>();
+    if (there.empty()) return "no weights were kept: train.checkpoint_every = 1 keeps those of an epoch's end, and of a stop\n";
+    if (done) return there.front().path + "/weights.safetensors\n";
+    return there.front().path + ": the same command with --resume auto goes on from here\n";
+  }
+
   const Context& context_;
   const std::string folder_;
   const bool tensorboard_;
@@ -137,6 +158,20 @@ void follow_first(const Ranks& ranks, const std::string& folder, std::optional<R
   if (!ranks.first() && said.starts_with("from ")) resume = find_resume(said.substr(5), folder);
 }
 
+/// The signal that stopped the run, and how to call it: that of the first rank that was sent one. All ranks have stopped after the same
+/// step, and come to the same answer, so that they end with the same code.
+std::pair<int, std::string> stopped_by(const Ranks& ranks, const Context& context) {
+  const int mine = context.stop_signal ? context.stop_signal() : 0;
+  const RankShape shape = ranks.shape();
+  if (shape.size == shape.local) return {mine ? mine : SIGTERM, mine ? name_of_signal(mine) : "a request"};
+  int rank = 0;
+  for (const std::string& words : ranks.worlds[0]->all_gather(std::to_string(mine))) {
+    if (const int signal = std::atoi(words.c_str())) return {signal, name_of_signal(signal) + " on rank " + std::to_string(rank)};
+    ++rank;
+  }
+  return {SIGTERM, "a request"};
+}
+
 }  // namespace
 
 int train_command(const SpecArguments& arguments, const Context& context) {
@@ -145,7 +180,7 @@ int train_command(const SpecArguments& arguments, const Context& context) {
   open_sources(spec, sources);
   if (!context.launched) settle_workers(spec, sources, context);
   if (context.stop.stop_requested()) return 0;  // Nothing is begun yet.
-  const Ranks ranks = context.launched ? joined_ranks(*context.launched, spec, sources.train(spec.data), context.host) : local_ranks(spec, train::load());
+  const Ranks ranks = context.launched ? joined_ranks(*context.launched, spec, sources.train(spec.data)) : local_ranks(spec, train::load());
   const std::string folder = out_folder(arguments);
   const Source& source = sources.train(spec.data);
   std::optional<TrainOutput> output;
@@ -157,6 +192,9 @@ int train_command(const SpecArguments& arguments, const Context& context) {
     if (ranks.first()) output.emplace(folder, context, arguments.tensorboard);
     auto resume = ranks.first() ? resume_of(arguments, spec, source, ranks.shape(), folder, context) : std::nullopt;
     const std::string run = resume ? resume->state.run : new_run_id(spec);
+    if (ranks.first() && spec.train.steps)
+      for (const std::string& remark : idle_schedules(spec.train, double(spec.train.steps) / double(epoch_steps_of(spec, source, ranks.shape()))))
+        context.out.warning(spec.file + ": " + remark);
     const bool at_the_end = resume && resume->state.position == steps_of(spec, source, ranks.shape());
     bool more = !output || output->begin(spec, run, resume ? &*resume : nullptr, at_the_end);
     follow_first(ranks, folder, resume, more);
@@ -167,7 +205,11 @@ int train_command(const SpecArguments& arguments, const Context& context) {
     const std::string faults = ranks.first() ? folder : "";  // Other ranks' bad samples are counted and warned of.
     const bool done = run_training(spec, sources, context, run, faults, [&](const Json& epoch) { output->epoch(epoch); }, ranks, folder,
                                    resume ? &*resume : nullptr);
-    if (output) output->ended(done);
+    const auto [signal, by] = done ? std::pair<int, std::string>() : stopped_by(ranks, context);
+    if (output) output->ended(spec, by);
+    if (done && context.came_too_late) context.came_too_late();
+    if (!done && context.stop_signal && !context.stop_signal()) context.out.report("stopped by " + by);
+    if (!done) return 128 + signal;
   } catch (const std::exception& e) {
     for (const auto& world : ranks.worlds) world->abort(e.what());  // What ends one rank ends the others, who say why.
     if (output) output->failed(e.what());

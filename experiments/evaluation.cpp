@@ -27,6 +27,7 @@ class Evaluator {
 
   /// A range of the test set, each sample on one rank. The same on every rank.
   train::Evaluation exact(LoaderOptions options, std::uint64_t& bad_samples) {
+    if (options.batch < static_cast<std::uint64_t>(options.world_size)) return few(options, bad_samples);
     options.trace = context_.trace;
     options.trace_group = "evaluation loader";
     Loader loader(test_, *recipe_, options);
@@ -53,6 +54,14 @@ class Evaluator {
     options.batches = 1;
     return each_alone(options, crew_.ranks.first() ? 1 : 0);
   }
+  /// A range of fewer samples than there are ranks: rank 0's, and the others have none.
+  train::Evaluation few(const LoaderOptions& wanted, std::uint64_t& bad_samples) {
+    LoaderOptions options = evaluation_options(spec_, test_, {});
+    options.batch = wanted.batch;
+    options.first_batch = wanted.first_batch;
+    options.batches = wanted.batches;
+    return each_alone(options, crew_.ranks.first() ? 1 : 0, &bad_samples);
+  }
 
  private:
   template <class StreamOf>
@@ -63,7 +72,7 @@ class Evaluator {
   }
 
   /// The first `local_ranks` of this process with a loader each, as if each were the only rank; the others have nothing to score.
-  train::Evaluation each_alone(LoaderOptions options, int local_ranks) {
+  train::Evaluation each_alone(LoaderOptions options, int local_ranks, std::uint64_t* bad_samples = nullptr) {
     struct Nothing final : BatchStream {
       std::optional<Batch> next() override { return std::nullopt; }
       std::optional<Batch> try_next() override { return std::nullopt; }
@@ -79,10 +88,15 @@ class Evaluator {
       watched.emplace_back(context_.forensics, *loaders.back(), "evaluation loader", spec_.loader.watchdog_seconds);
     }
     std::vector<Nothing> nothing(crew_.trainers.size());
-    return by_rank([&](std::size_t r) -> BatchStream& {
+    std::list<FaultWatch> faults;
+    for (auto& loader : loaders)
+      if (bad_samples) faults.emplace_back(*loader, faults_, spec_.loader.on_bad_sample, context_.out, "evaluation: ");
+    const train::Evaluation all = by_rank([&](std::size_t r) -> BatchStream& {
       if (r < loaders.size()) return loaders[r]->stream();
       return nothing[r];
     });
+    if (bad_samples && !loaders.empty()) *bad_samples = loaders[0]->report().bad_samples;
+    return all;
   }
 
   const Spec& spec_;
@@ -136,7 +150,10 @@ bool evaluate(const Spec& spec, const Source& test, Crew& crew, const LoaderOpti
       std::uint64_t ignored = 0;
       part = evaluator.exact(rest, ignored);
     } else {
-      part = evaluator.first(counts.doubled);
+      // A set of fewer samples than ranks is repeated whole, too.
+      const double whole = double(counts.doubled / test.size());
+      correct += whole * double(all.correct), loss += whole * all.loss * double(all.scored), scored += whole * double(all.scored);
+      if (counts.doubled % test.size()) part = evaluator.first(counts.doubled % test.size());
     }
     if (part.stop_requested) return false;
     const double sign = counts.missed ? -1 : 1;

@@ -43,7 +43,7 @@ void append_bytes(std::string& out, unsigned field, std::string_view bytes) {
   out += bytes;
 }
 
-/// Event.wall_time = 1, .step = 2, .file_version = 3, .summary = 5.
+/// Event.wall_time = 1, .step = 2, .file_version = 3, .summary = 5, .session_log = 7 (SessionLog.status = 1: START = 1).
 std::string event(double seconds, std::int64_t step) {
   std::string out;
   append_key(out, 1, Wire::fixed64);
@@ -94,6 +94,14 @@ EventFile::EventFile(const std::string& folder, double seconds) {
 void EventFile::add(double seconds, std::int64_t step, const std::vector<std::pair<std::string, double>>& scalars) {
   std::string message = event(seconds, step);
   append_bytes(message, 5, summary(scalars));
+  record(message);
+}
+
+void EventFile::restart(double seconds, std::int64_t step) {
+  std::string start, message = event(seconds, step);
+  append_key(start, 1, Wire::varint);
+  append_varint(start, 1);
+  append_bytes(message, 7, start);
   record(message);
 }
 

@@ -18,6 +18,8 @@ class EventFile {
  public:
   /// A new file in `folder`, which is made, under a name that TensorBoard looks for. `seconds`: since 1970.
   EventFile(const std::string& folder, double seconds);
+  /// What earlier files of the folder hold of this step and later ones is void.
+  void restart(double seconds, std::int64_t step);
   void add(double seconds, std::int64_t step, const std::vector<std::pair<std::string, double>>& scalars);
   const std::string& path() const { return path_; }
 

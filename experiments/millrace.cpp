@@ -1,4 +1,6 @@
 // The program: parse, dispatch, and one line for what went wrong.
+#include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -54,20 +56,33 @@ void keep_nccl_out_of_stdout() {
   if (std::getenv("NCCL_DEBUG") && fstat(STDERR_FILENO, &to) == 0) setenv("NCCL_DEBUG_FILE", millrace::nccl_debug_file(to.st_mode).c_str(), /*overwrite=*/0);
 }
 
-/// What was printed and did not arrive (a full disk behind a redirection) is a failure too.
+/// Whether nobody can read a descriptor's pipe, socket or terminal any more.
+bool reader_is_gone(int descriptor) {
+  pollfd asked{descriptor, POLLOUT, 0};
+  return poll(&asked, 1, 0) == 1 && (asked.revents & (POLLERR | POLLHUP));
+}
+
+/// What was printed and did not arrive (a full disk behind a redirection) is a failure too; a reader who has seen enough (`| head`) is none.
 int flushed(int status) {
-  if (std::fflush(stdout) == 0 && !std::ferror(stdout)) return status;
+  if ((std::fflush(stdout) == 0 && !std::ferror(stdout)) || reader_is_gone(STDOUT_FILENO)) return status;
   std::fprintf(stderr, "millrace: stdout could not be written whole%s\n", errno ? (": " + std::string(std::strerror(errno))).c_str() : "");
   return status ? status : millrace::exit_code(millrace::ErrorKind::data);
 }
 
-/// Holds signals back until Signals is there to turn them into a stop: from before the shared libraries' constructors, which
-/// take tens of milliseconds. A bare system call, because no library, and no sanitizer, is set up yet.
-void hold_signals(int, char**, char**) {
-  const unsigned long mask = 1ul << (SIGINT - 1) | 1ul << (SIGTERM - 1) | 1ul << (SIGUSR1 - 1);
+/// Before the shared libraries' constructors, which take tens of milliseconds and open files. Holds signals back until Signals is there to
+/// turn them into a stop; SIGTTOU for good, so that a terminal with `tostop` does not stop a rank that prints. A standard descriptor that
+/// is closed becomes /dev/null: otherwise the first file that is opened would get its number, and the notes. Bare system calls, because
+/// no library, and no sanitizer, is set up yet.
+void prepare(int, char**, char**) {
+  unsigned long mask = 0;
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU, SIGTTOU}) mask |= 1ul << (signal - 1);
   syscall(SYS_rt_sigprocmask, SIG_BLOCK, &mask, nullptr, sizeof mask);
+  for (long opened = 0; opened >= 0 && opened <= STDERR_FILENO;) {
+    opened = syscall(SYS_openat, AT_FDCWD, "/dev/null", O_RDWR);
+    if (opened > STDERR_FILENO) syscall(SYS_close, opened);
+  }
 }
-__attribute__((section(".preinit_array"), used)) void (*hold_early)(int, char**, char**) = hold_signals;
+__attribute__((section(".preinit_array"), used)) void (*first_of_all)(int, char**, char**) = prepare;
 
 }  // namespace
 
@@ -78,8 +93,8 @@ int main(int argc, char** argv) {
   try {
     millrace::Signals signals;
     const int status = flushed(run(argc, argv, signals));
-    if (!signals.received()) return status;
-    std::fprintf(stderr, "millrace: %sstopped by %s\n", millrace::rank_prefix().c_str(), signals.received() == SIGINT ? "Ctrl-C" : "SIGTERM");
+    if (!signals.received() || signals.too_late()) return status;
+    std::fprintf(stderr, "millrace: %sstopped by %s\n", millrace::rank_prefix().c_str(), millrace::name_of_signal(signals.received()).c_str());
     return 128 + signals.received();
   } catch (const std::exception& e) {
     std::fprintf(stderr, "millrace: no thread for signals: %s\n  hint: is a limit on processes (ulimit -u) reached?\n", e.what());

@@ -78,7 +78,7 @@ class Words {
 
 std::vector<std::string> environment_of(int rank, int count, int port, int listener, const std::string& run) {
   static const char* const kOurs[] = {"RANK=", "WORLD_SIZE=", "LOCAL_RANK=", "LOCAL_WORLD_SIZE=", "MASTER_ADDR=", "MASTER_PORT=", "MILLRACE_RUN_ID=",
-                                      "MILLRACE_LISTEN_FD=", "TORCHELASTIC_", "GLOO_SOCKET_IFNAME="};
+                                      "MILLRACE_LISTEN_FD=", "TORCHELASTIC_", "GROUP_RANK=", "GLOO_SOCKET_IFNAME="};
   std::vector<std::string> out;
   for (char** at = environ; *at; ++at)
     if (std::none_of(std::begin(kOurs), std::end(kOurs), [&](const char* name) { return std::string_view(*at).starts_with(name); }))
@@ -146,10 +146,8 @@ class Child {
 
 std::string text_of(const RankEnd& end) {
   const std::string name = "rank " + std::to_string(end.rank);
-  if (WIFSIGNALED(end.status)) {
-    const char* word = sigabbrev_np(WTERMSIG(end.status));
-    return name + " was ended by SIG" + (word ? word : std::to_string(WTERMSIG(end.status)));
-  }
+  if (const int signal = WIFEXITED(end.status) ? WEXITSTATUS(end.status) - 128 : 0; signal > 0) return name + " was stopped by " + name_of_signal(signal);
+  if (WIFSIGNALED(end.status)) return name + " was ended by " + (WTERMSIG(end.status) == SIGINT ? "SIGINT" : name_of_signal(WTERMSIG(end.status)));
   return name + " ended with exit code " + std::to_string(WEXITSTATUS(end.status));
 }
 
@@ -223,6 +221,7 @@ class Watch {
 }  // namespace
 
 int run_processes(int count, const std::vector<std::string>& arguments, Signals& signals, Reporter& out) {
+  require_open_files(count); // For the ranks, who inherit the limit: said once.
   signals.extend_patience(30s); // The ranks' own patience is shorter.
   int port = 0;
   const Descriptor listener = store_listener(port);
@@ -232,6 +231,7 @@ int run_processes(int count, const std::vector<std::string>& arguments, Signals&
     children.emplace_back(rank, Words(arguments), Words(environment_of(rank, count, port, listener.fd, run)), rank == 0 ? listener.fd : -1);
   const std::vector<RankEnd> ends = Watch(std::move(children), signals).run();
   const RankEnd* cause = first_cause(ends);
+  if (!cause) signals.came_too_late();
   if (!cause || signals.received()) return 0; // main says what stopped it.
   out.note("millrace: " + text_of(*cause) + (count > 1 ? ": the run is over for all " + std::to_string(count) + " ranks" : ""));
   return code_of(*cause);

@@ -18,7 +18,8 @@ namespace millrace {
 struct Ranks {
   std::vector<std::shared_ptr<train::World>> worlds;  ///< By local rank; empty: the only rank.
   int nodes = 1;
-  int on_host = 1;  ///< Processes that are ranks and share this host's cores with this one, itself counted.
+  int on_machine = 1;  ///< Processes that are ranks and share this one's memory, itself counted,
+  int on_cores = 1;    ///< and those of them that share its cores.
   std::string device = {};  ///< Of a joined rank with a GPU of its own; empty: as the spec says.
 
   RankShape shape() const;

@@ -50,10 +50,14 @@ RecordFile::~RecordFile() {
 
 void RecordFile::append(const Json& record) {
   const std::string line = line_of(record) + "\n";
+  const off_t before = lseek(descriptor_, 0, SEEK_END);
   const ssize_t written = write(descriptor_, line.data(), line.size());
-  if (written != static_cast<ssize_t>(line.size()))
-    throw Error(ErrorKind::usage, path_ + ": a line could not be written whole: " + std::strerror(written < 0 ? errno : ENOSPC),
-                "is the disk full?");
+  if (written == static_cast<ssize_t>(line.size())) return;
+  const int reason = written < 0 ? errno : ENOSPC;
+  // The next line would go on in the middle of this one.
+  const bool taken_back = written <= 0 || ftruncate(descriptor_, before) == 0;
+  throw Error(ErrorKind::data, path_ + ": a line could not be written whole: " + std::strerror(reason) + (taken_back ? "" : ", nor be taken back"),
+              "is the disk full?");
 }
 
 std::vector<Json> read_records(const std::string& folder, bool may_lack) {

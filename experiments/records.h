@@ -11,7 +11,8 @@ namespace millrace {
 /// results.jsonl: one JSON object a line, appended, each line by one write, so that a signal or a crash leaves whole lines.
 /// A line that a lost machine left unfinished is cut off when the file is opened again.
 /// Threads: append from any. Owns: the file's lock, so that one process writes it.
-/// Errors: Error(usage) where the folder or file cannot be written, or another process writes it.
+/// Errors: Error(usage) where the folder or file cannot be opened for writing, or another process writes it; Error(data) where a line
+///         cannot be written (a full disk): what was written of it is taken back.
 class RecordFile {
  public:
   /// `folder` is made; the file is folder/results.jsonl.

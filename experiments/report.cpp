@@ -173,6 +173,7 @@ std::string target_text(const std::vector<CellSummary>& cells, const std::option
 Report write_report(const std::string& folder, const std::function<void(const std::string&)>& warn, const Json& given) {
   StudyResults results = collect(read_records(folder));
   keep_planned(results);
+  if (!results.passed_over.empty()) warn(folder + ": " + results.passed_over);
   const std::vector<CellSummary> cells = summarize(results);
   if (std::none_of(cells.begin(), cells.end(), [](const CellSummary& s) { return !s.runs.empty(); }))
     throw Error(ErrorKind::data, folder + ": results.jsonl holds no finished run" + (results.study.is_object() ? " of its last study" : ""),

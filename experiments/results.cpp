@@ -177,6 +177,16 @@ void keep_planned(StudyResults& results) {
   if (!results.study.is_object() || !results.study.contains("runs")) return;
   std::map<std::string, std::vector<const Json*>> plans;
   for (const Json& plan : results.study["runs"]) plans[plan.value("digest", "")].push_back(&plan);
+  const auto planned = [&](const RunResult& run) { return plans.contains(run.run.value("spec_digest", "")); };
+  const auto any_complete = [&](bool of_plan) {
+    return std::ranges::any_of(results.runs, [&](const RunResult& run) { return run.complete() && planned(run) == of_plan; });
+  };
+  if (!any_complete(true) && any_complete(false)) {
+    results.passed_over = "the last study, " + results.study.value("name", "") + ", has no finished run yet: shown are the other runs of this folder";
+    results.study = Json();
+    std::erase_if(results.runs, planned);
+    return;
+  }
   const std::size_t all = results.runs.size();
   std::erase_if(results.runs, [&](RunResult& run) {
     const auto it = plans.find(run.run.value("spec_digest", ""));

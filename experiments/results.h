@@ -25,11 +25,13 @@ struct StudyResults {
   std::size_t study_line = 0;  ///< and its line.
   std::vector<RunResult> runs;
   std::size_t foreign = 0;  ///< Runs taken out by keep_planned.
+  std::string passed_over;  ///< A study that has no finished run, beside finished ones that are not its: said by keep_planned.
 };
 StudyResults collect(const std::vector<Json>& records);
 
 /// Keeps the runs whose settings the latest study plans (by their digest), each in the cell that it plans for them; the others
-/// come from another state of the spec, other --set or another command in the same folder. Without a study all stay.
+/// come from another state of the spec, other --set or another command in the same folder. Without a study all stay; where nothing of the
+/// study is finished and something else is, the others stay and the study goes.
 void keep_planned(StudyResults& results);
 
 /// Median and range of some repetitions.

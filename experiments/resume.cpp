@@ -1,6 +1,8 @@
 #include "experiments/resume.h"
 
+#include <cmath>
 #include <filesystem>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -50,6 +52,8 @@ std::optional<Resume> find_resume(const std::string& wanted, const std::string& 
 std::vector<std::string> check_resume(const Resume& resume, const Spec& spec, const Source& source, const RankShape& ranks) {
   const CheckpointState& state = resume.state;
   auto changed = check_same_run(state, spec, source.size(), global_batch(spec.data, ranks), resume.checkpoint.path);
+  if (ranks.size != state.world_size)
+    changed.push_back(std::to_string(ranks.size) + (ranks.size == 1 ? " rank" : " ranks") + " (was " + std::to_string(state.world_size) + ")");
   const std::uint64_t in_epoch = steps_per_epoch(source.size(), state.batch, spec.loader.drop_last), steps = steps_of(spec, source, ranks);
   const std::uint64_t epoch = state.sums.steps() ? (state.position - 1) / in_epoch : state.position / in_epoch;
   if (state.position > steps || state.sums.steps() > state.position || state.epoch != epoch)
@@ -90,6 +94,7 @@ RunCheckpoints::RunCheckpoints(const Spec& spec, const std::string& folder, cons
       accumulate_(static_cast<std::uint64_t>(spec.train.options.accumulate)),
       wanted_(!folder.empty() && spec.train.checkpoints()),
       crew_(crew),
+      out_(out),
       own_(crew.trainers.size()) {
   if (!wanted_ || !crew.ranks.first()) return;
   const RankShape shape = crew.ranks.shape();
@@ -131,8 +136,23 @@ std::vector<std::string> RunCheckpoints::gather_own() {
   return out;
 }
 
+namespace {
+
+/// Whether training may go on from there: weights whose squares float32 does not hold make no loss.
+bool worth_keeping(const train::EpochResult& so_far) {
+  constexpr double kLargest = 1.8e19;
+  return std::isfinite(so_far.loss_sum) && std::isfinite(so_far.weights_norm) && so_far.weights_norm < kLargest;
+}
+
+}  // namespace
+
 void RunCheckpoints::take(std::uint64_t position, std::uint64_t epoch, EpochSums& sums) {
   if (!wanted_ || taken_ == position) return;
+  if (!worth_keeping(sums.result())) {
+    if (writer_ && !std::exchange(told_, true))
+      out_.warning("no checkpoint of step " + std::to_string(position) + ": the loss or the weights have gone out of bounds; those before it stay");
+    return;
+  }
   const auto began = SteadyClock::now();
   auto own = gather_own();
   if (writer_) {

@@ -46,7 +46,7 @@ class RunCheckpoints {
   std::uint64_t steps_to_next(std::uint64_t position) const;
   /// Whether one is due at the end of an epoch (from 0).
   bool due_after(std::uint64_t epoch, std::uint64_t position, bool last) const;
-  /// Unless this position has one. What the trainers are held up for is added to `sums`.
+  /// Unless this position has one, or its weights are past saving: they would push out the last good ones. What the trainers are held up for is added to `sums`.
   void take(std::uint64_t position, std::uint64_t epoch, EpochSums& sums);
   double write_seconds() { return writer_ ? writer_->write_seconds() : 0; }  ///< Since the last call.
   void finish() {
@@ -59,6 +59,8 @@ class RunCheckpoints {
   const std::uint64_t every_steps_, every_epochs_, steps_an_epoch_, accumulate_;
   const bool wanted_;
   Crew& crew_;
+  Reporter& out_;
+  bool told_ = false;                     ///< Of weights that are not kept.
   std::vector<train::TrainerState> own_;  ///< By local rank.
   CheckpointState state_;
   std::optional<std::uint64_t> taken_;

@@ -10,7 +10,10 @@ namespace millrace {
 
 void Scalars::epoch(const Json& record) {
   const double now = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-  if (!file_) file_ = std::make_unique<EventFile>(folder_, now);
+  if (!file_) {
+    file_ = std::make_unique<EventFile>(folder_, now);
+    if (resumed_at_) file_->restart(now, resumed_at_);
+  }
   std::vector<std::pair<std::string, double>> points;
   const auto add = [&](const std::string& tag, const Json& value) {
     if (value.is_number()) points.emplace_back(tag, value.get<double>());  // Null: not finite, or not evaluated.

@@ -336,6 +336,7 @@ void warn(const Document& document, const Spec& spec, int cores, bool launched, 
   idle("train", "fresh_head", t.weights.empty(), "without train.weights");
   idle("train", "warmup_start", t.schedule.warmup_epochs == 0, "without warmup_epochs");
   idle("train", "patience", spec.train.target_accuracy == 0, "without target_accuracy");
+  idle("train", "target_accuracy", spec.train.evaluate_every == 0, "with evaluate_every = 0: nothing is evaluated before the end");
   idle("train", "base_batch", t.lr_scaling == train::LrScaling::none, "with lr_scaling = \"none\"");
   for (const char* key : {"step_epochs", "step_factor"})
     idle("train", key, t.schedule.kind != train::ScheduleKind::step, "with a schedule other than \"step\"");
@@ -346,6 +347,8 @@ void warn(const Document& document, const Spec& spec, int cores, bool launched, 
   idle("train", "betas", t.optimizer == "sgd", "with train.optimizer = \"sgd\"");
   idle("train", "keep_checkpoints", !spec.train.checkpoints(), "without checkpoint_every or checkpoint_every_steps");
   idle("train", "eps", t.optimizer == "sgd", "with train.optimizer = \"sgd\"");
+  if (!spec.train.steps)
+    for (const std::string& remark : idle_schedules(spec.train, spec.train.epochs)) out.push_back(document.file + ": " + remark);
   for (const char* key : {"optimizer", "lr", "precision"}) idle("train", key, sleeps, "with train.model = \"sleep\"");
   if (mode_of(spec.train) != Mode::ddp && !launched)
     for (const char* key : {"sync", "bucket_mb", "buffers", "norm", "peer_timeout", "link_mbit"})
@@ -361,6 +364,25 @@ void warn(const Document& document, const Spec& spec, int cores, bool launched, 
 }
 
 }  // namespace
+
+std::vector<std::string> idle_schedules(const TrainSpec& train, double epochs) {
+  const train::ScheduleOptions& s = train.options.schedule;
+  std::vector<std::string> out;
+  const auto number = [](double value) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.4g", value);
+    return std::string(text);
+  };
+  const std::string run = "a run of " + number(epochs) + (epochs == 1 ? " epoch" : " epochs");
+  if (s.warmup_epochs > 0 && s.warmup_epochs >= epochs)
+    out.push_back("train.warmup_epochs = " + number(s.warmup_epochs) + " in " + run + ": the full rate is never reached");
+  if (s.kind == train::ScheduleKind::step && s.step_epochs >= epochs)
+    out.push_back("train.step_epochs = " + number(s.step_epochs) + " in " + run + ": the rate never steps down");
+  const bool shaped = s.kind == train::ScheduleKind::cosine || s.kind == train::ScheduleKind::one_cycle;
+  if (shaped && !s.every_step && epochs <= 1)
+    out.push_back("train.schedule changes the rate between epochs only, in " + run + ": it stays as it is; schedule_every = \"step\" changes it every step");
+  return out;
+}
 
 Mode mode_of(const TrainSpec& train) { return train.mode != Mode::automatic ? train.mode : train.ranks > 1 ? Mode::ddp : Mode::single; }
 

@@ -126,6 +126,10 @@ struct Spec {
 /// Errors: Error(usage), one line "file:line:column: ..." and the nearest known key as hint.
 Spec parse_spec(const Document& document, int cores, bool launched = false);
 
+/// What a schedule says and a run of so many epochs never comes to. parse_spec warns of it where the epochs are given; a run over steps
+/// knows them once its data are there.
+std::vector<std::string> idle_schedules(const TrainSpec& train, double epochs);
+
 /// The settings after defaults and overrides, as records keep them; without [study].
 Json to_json(const Spec& spec);
 

@@ -1,12 +1,16 @@
 #include "experiments/terminal.h"
 
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <mutex>
+#include <string_view>
+#include <utility>
 
 namespace millrace {
 namespace {
@@ -118,17 +122,56 @@ std::string bytes_text(double bytes) {
   return (unit ? significant(bytes, 3) : fixed(bytes, 0)) + " " + units[unit];
 }
 
-Reporter::Reporter() : terminal_(isatty(STDERR_FILENO) == 1) {}
+namespace {
+
+bool knows_escape_sequences(int descriptor) {
+  const char* kind = std::getenv("TERM");
+  return isatty(descriptor) == 1 && kind && *kind && std::string_view(kind) != "dumb";
+}
+
+std::size_t columns_of(int descriptor) {
+  winsize size{};
+  return ioctl(descriptor, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col : 80;
+}
+
+/// Goes back to the beginning of a line of that width, which a terminal that was made narrower has wrapped, and clears it.
+std::string over_line_of(std::size_t width) {
+  const std::size_t wrapped = width > 0 ? (width - 1) / columns_of(STDERR_FILENO) : 0;
+  return (wrapped ? "\033[" + std::to_string(wrapped) + "A" : "") + "\r\033[J";
+}
+
+}  // namespace
+
+Reporter::Reporter(std::chrono::milliseconds plain_progress)
+    : terminal_(knows_escape_sequences(STDERR_FILENO)), plain_progress_(plain_progress), last_(std::chrono::steady_clock::now()) {}
+
+/// By one write, so that lines of several processes do not mix. False: stderr takes nothing.
+bool Reporter::put(const std::string& text) {
+  const int patience_ms = stuck_ ? 0 : 100;  // For a reader that is only slow; then no more until it reads.
+  pollfd asked{STDERR_FILENO, POLLOUT, 0};
+  stuck_ = poll(&asked, 1, patience_ms) != 1 || !(asked.revents & POLLOUT);
+  if (stuck_) return false;
+  std::fwrite(text.data(), 1, text.size(), stderr);
+  std::fflush(stderr);
+  return true;
+}
+
+void Reporter::put_line(const std::string& text) {
+  std::string all = std::exchange(open_, false) ? over_line_of(open_width_) : "";
+  if (left_out_) all += "(stderr took nothing for a while: " + std::to_string(left_out_) + " lines were left out)\n";
+  last_ = std::chrono::steady_clock::now();
+  left_out_ = put(all + text + "\n") ? 0 : left_out_ + 1;
+}
 
 void Reporter::clear() {
-  if (open_) std::fputs("\r\033[K", stderr);
+  std::lock_guard lock(output_mutex());
+  if (open_) put(over_line_of(open_width_));
   open_ = false;
 }
 
 void Reporter::line(const std::string& text) {
   std::lock_guard lock(output_mutex());
-  clear();
-  std::fprintf(stderr, "%s\n", text.c_str());
+  put_line(text);
 }
 
 void Reporter::note(const std::string& text) {
@@ -148,17 +191,17 @@ void Reporter::report(const std::string& lines) {
   line(text);
 }
 
-void Reporter::progress(const std::string& line) {
-  if (rank_ || !terminal_) return;
+void Reporter::progress(const std::string& text) {
+  if (rank_) return;
   std::lock_guard lock(output_mutex());
-  const auto now = std::chrono::steady_clock::now();
-  if (open_ && now - last_ < std::chrono::milliseconds(100)) return;
-  last_ = now;
+  const auto since = std::chrono::steady_clock::now() - last_;
+  if (!terminal_ && since >= plain_progress_) put_line(text);
+  if (!terminal_ || (open_ && since < std::chrono::milliseconds(100))) return;
+  const std::string shown = text.substr(0, columns_of(STDERR_FILENO) - 1);
+  if (!put((open_ ? over_line_of(open_width_) : "\r\033[K") + shown)) return;
+  last_ = std::chrono::steady_clock::now();
   open_ = true;
-  winsize size{};
-  const std::size_t columns = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col - 1u : 79;
-  std::fprintf(stderr, "\r%s\033[K", line.substr(0, columns).c_str());
-  std::fflush(stderr);
+  open_width_ = width_of(shown);
 }
 
 }  // namespace millrace

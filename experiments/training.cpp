@@ -71,7 +71,7 @@ void warn_of_fallback(MemoryKind wanted, const LoaderReport& report, Reporter& o
 FittedMemory fit_both(const Spec& spec, const Source& source, const Source* test, const Recipe& recipe, const Ranks& ranks, LoaderOptions& training,
                       LoaderOptions& evaluation) {
   const RankShape shape = ranks.shape();
-  const MemoryBound bound = memory_bound(spec.loader, shape.size / (shape.nodes * shape.local));
+  const MemoryBound bound = memory_bound(spec.loader, ranks.on_machine);
   std::uint64_t beside = 0;
   if (test) {
     const auto scoring = make_recipe(spec, test->info(), true);
@@ -181,7 +181,32 @@ void check_batch(const Spec& spec, const Source& source, const RankShape& ranks)
               "take a smaller data.batch");
 }
 
+namespace {
+
+/// What shows at the last batch of an epoch otherwise, hours later: BatchNorm has no statistics of one row, where that is one value.
+void check_last_batch(const Spec& spec, const Source& source, const Length& length, Crew& crew) {
+  const auto& t = spec.train.options;
+  const RankShape shape = crew.ranks.shape();
+  const bool dp = mode_of(spec.train) == Mode::dp, sync = t.norm == train::Norm::syncbn && shape.size > 1;
+  const std::uint64_t batch = global_batch(spec.data, shape), rest = source.size() % batch;
+  const bool has_rest = rest && !spec.loader.drop_last && length.steps >= length.epoch_steps;
+  const std::uint64_t rows = has_rest ? rest : batch, share = sync ? 1 : static_cast<std::uint64_t>(dp ? spec.train.ranks : shape.size);
+  const std::uint64_t chunk = (rows + share - 1) / share;  // Of dp's replicas; ranks are dealt row by row.
+  const bool one_row = dp ? chunk == 1 || rows % chunk == 1 : rows < 2 * share;
+  if (!one_row || !crew.trainers[0]->one_row_is_too_few()) return;
+  const std::string whose = share > 1 ? ", dealt to " + std::to_string(share) + " ranks" : "";
+  throw Error(ErrorKind::usage,
+              (spec.batch_place.empty() ? spec.file : spec.batch_place) + ": " + (has_rest ? "the last batch of an epoch has " : "a batch has ") + std::to_string(rows) +
+                  (rows == 1 ? " row" : " rows") + whose + ", and BatchNorm in " + t.model + " cannot train on one row",
+              has_rest ? "loader.drop_last = true leaves that batch out; another data.batch divides the " + grouped(double(source.size())) + " samples otherwise"
+                       : "take a larger data.batch");
+}
+
+}  // namespace
+
 std::uint64_t steps_of(const Spec& spec, const Source& source, const RankShape& ranks) { return length_of(spec, source, ranks).steps; }
+
+std::uint64_t epoch_steps_of(const Spec& spec, const Source& source, const RankShape& ranks) { return length_of(spec, source, ranks).epoch_steps; }
 
 Json finite(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
@@ -221,12 +246,15 @@ Json run_record(const Spec& spec, const Context& context, const std::string& run
 /// What the learning rate depends on: updates, and rows an update.
 void plan(const Spec& spec, const Source& source, const RankShape& shape, train::TrainOptions& options) {
   const auto every = static_cast<std::uint64_t>(options.accumulate);
-  const std::uint64_t batch = global_batch(spec.data, shape);
-  const std::uint64_t steps = std::max<std::uint64_t>(1, (steps_per_epoch(source.size(), batch, spec.loader.drop_last) + every - 1) / every);
-  const std::uint64_t planned = (spec.train.steps + every - 1) / every;
+  const auto updates = [every](std::uint64_t batches) { return (batches + every - 1) / every; };
+  const std::uint64_t batch = global_batch(spec.data, shape), batches = std::max<std::uint64_t>(1, steps_per_epoch(source.size(), batch, spec.loader.drop_last));
   options.global_batch = batch * every;
-  options.schedule.steps_an_epoch = steps;
-  options.schedule.epochs = spec.train.steps ? static_cast<std::uint32_t>((planned + steps - 1) / steps) : spec.train.epochs;
+  options.schedule.steps_an_epoch = updates(batches);
+  options.schedule.epochs = spec.train.epochs;
+  if (!spec.train.steps) return;
+  // An epoch's last update is one of fewer batches, where they do not divide.
+  options.schedule.steps = spec.train.steps / batches * updates(batches) + updates(spec.train.steps % batches);
+  options.schedule.epochs = static_cast<std::uint32_t>((spec.train.steps + batches - 1) / batches);
 }
 
 train::TrainOptions rank_options(const Spec& spec, const Source& source, const RowFormat& input, const Ranks& ranks, std::size_t local,
@@ -237,7 +265,7 @@ train::TrainOptions rank_options(const Spec& spec, const Source& source, const R
   if (!ranks.worlds.empty()) options.world = ranks.worlds[local];
   if (!ranks.device.empty()) options.device = ranks.device;
   // Ranks and replicas share the cores; one alone takes them all.
-  const int sharers = std::max({options.replicas, ranks.shape().local, ranks.on_host});
+  const int sharers = std::max({options.replicas, ranks.shape().local, ranks.on_cores});
   if (options.threads == 0 && sharers > 1) options.threads = std::max(1, host.cores / sharers);
   return options;
 }
@@ -253,8 +281,10 @@ bool run_training(const Spec& spec, SourceShelf& sources, const Context& context
   crew.run([&](std::size_t r) {
     train::TrainOptions options = rank_options(spec, source, recipe->format(), ranks, r, context.host);
     options.trace = context.trace;
+    if (resume) options.weights.clear();  // The checkpoint has them.
     crew.trainers[r] = api.make_trainer(options);
   });
+  check_last_batch(spec, source, length, crew);
   std::list<Forensics::Watched> watched;
   for (std::size_t r = 0; r < crew.trainers.size(); ++r) watched.emplace_back(context.forensics, *crew.trainers[r], shape.first + static_cast<int>(r));
   const Source* test = evaluates(spec) ? sources.test(spec.data) : nullptr;
@@ -303,7 +333,8 @@ bool run_training(const Spec& spec, SourceShelf& sources, const Context& context
       std::vector<train::EpochResult> results(crew.trainers.size());
       crew.run([&](std::size_t r) {
         const auto shown = r == 0 && ranks.first() ? progress : std::function<void(const train::Progress&)>();
-        results[r] = crew.trainers[r]->train_epoch(loader.stream(static_cast<int>(r)), context.stop, shown, steps);
+        results[r] = crew.trainers[r]->train_epoch(loader.stream(static_cast<int>(r)), context.stop, shown, steps,
+                                                   {static_cast<std::uint32_t>(epoch), sums.steps()});
       });
       const train::EpochResult& part = results[0];  // Of all ranks; times are this rank's.
       sums.add(part);

@@ -26,6 +26,8 @@ struct Context {
   Forensics* forensics = nullptr;  ///< Whom to ask where everything is.
   Trace* trace = nullptr;          ///< Where what happens is traced; null: nowhere.
   std::function<void(std::chrono::milliseconds)> set_patience = {};  ///< Of a stop: how long it may take from now on. May be empty.
+  std::function<int()> stop_signal = {};  ///< Which signal has asked this process to stop; 0: none. May be empty.
+  std::function<void()> came_too_late = {};  ///< Says that a stop, if there was one, changed nothing. May be empty.
 };
 
 /// JSON has no infinities: null stands for what is not finite.
@@ -37,8 +39,9 @@ bool evaluates(const Spec& spec);
 /// Errors: Error(usage) at the batch's place in the spec where the set has fewer samples.
 void check_batch(const Spec& spec, const Source& source, const RankShape& ranks = {});
 
-/// Steps of a whole run. Errors: as check_batch.
+/// Steps of a whole run, and of an epoch. Errors: as check_batch.
 std::uint64_t steps_of(const Spec& spec, const Source& source, const RankShape& ranks = {});
+std::uint64_t epoch_steps_of(const Spec& spec, const Source& source, const RankShape& ranks = {});
 
 /// Opens what a run will read, so that what is missing or broken shows before LibTorch is loaded and a record is begun.
 void open_sources(const Spec& spec, SourceShelf& sources);

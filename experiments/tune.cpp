@@ -178,12 +178,12 @@ Tuning tune(const Spec& spec, SourceShelf& sources, const Context& context, doub
 namespace {
 
 /// The number of workers for one rank's trainer and loader as `here` has them, with what it rests on. Errors: as tune's.
-int settled(const Spec& here, SourceShelf& sources, const Context& context, int ranks_on_host, std::string& because) {
+int settled(const Spec& here, SourceShelf& sources, const Context& context, int ranks_on_cores, std::string& because) {
   constexpr double kWindowSeconds = 0.3;
   Tuner tuner(here, sources, context, kWindowSeconds);
   const Rates one = tuner.rates_of_one();
   if (tuner.over()) return 1;
-  const int ranks = std::max(ranks_on_host, tuner.bench().shape().local);
+  const int ranks = std::max(ranks_on_cores, tuner.bench().shape().local);
   int workers = workers_by_rates(one, context.host.cores, ranks);
   while (workers > 1 && !tuner.bench().fits(workers, 1)) --workers;
   because = std::string(ranks > 1 ? " a rank" : "") + " (one loads " + significant(one.loader) + " images/s, the trainer takes " + significant(one.reduced) + ", " +
@@ -202,13 +202,13 @@ void settle_workers(Spec& spec, SourceShelf& sources, const Context& context, co
     here.data.batch = std::max<std::uint64_t>(1, global_batch(spec.data, shape) / static_cast<std::uint64_t>(shape.size));
     here.data.batch_unit = BatchUnit::global;
     here.train.ranks = 1;
-    if (here.train.options.threads == 0) here.train.options.threads = std::max(1, context.host.cores / std::max(1, joined->on_host));
+    if (here.train.options.threads == 0) here.train.options.threads = std::max(1, context.host.cores / std::max(1, joined->on_cores));
     if (!joined->device.empty()) here.train.options.device = joined->device;
-    here.loader.memory = memory_bound(spec.loader, joined->on_host).bytes;
+    here.loader.memory = memory_bound(spec.loader, joined->on_machine).bytes;
   }
   std::string because;
   try {
-    spec.loader.workers = settled(here, sources, context, joined ? joined->on_host : 1, because);
+    spec.loader.workers = settled(here, sources, context, joined ? joined->on_cores : 1, because);
   } catch (const Error& e) {
     if (e.kind() != ErrorKind::usage) throw;
     because = ": " + std::string(e.what());  // What is measured needs more memory than training with one.

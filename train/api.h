@@ -48,15 +48,16 @@ class World {
 struct JoinOptions {
   int rank = 0, size = 1, local_rank = 0;
   std::string host = "127.0.0.1";
+  std::string host_hint = "is MASTER_ADDR right?"; ///< What to look at where `host` cannot be resolved or reached.
   int port = 0;
-  bool store_is_there = false;       ///< Whoever launched the ranks serves the store (torchrun); otherwise rank 0 does.
+  bool store_is_there = false;       ///< Whoever launched the ranks serves the store (torchrun), and starts again those that are lost; otherwise rank 0 does.
   std::string backend = "gloo";      ///< gloo, or nccl for a rank with a GPU of its own; the same on all.
   std::string why_backend;           ///< Where that is not the user's word: "no NVIDIA driver". For ranks that differ.
   std::string host_id;               ///< NCCL_HOSTID: what NCCL takes for a host. Ranks that differ in it may share a GPU, on trial.
   std::string device = "cpu";        ///< As TrainOptions::device, resolved: where nccl's tensors lie.
   std::string run_id;                ///< Part of every key, so that a stray process is never counted as a rank.
   double timeout_seconds = 60;       ///< Of a peer's silence, and for all to come.
-  std::string interface;             ///< Network interface to talk over; empty: the one that leads to the host.
+  std::string interface;             ///< Network interfaces to talk over, the first that is there ("eth0,eth1"); empty: what leads to rank 0.
   int listen_fd = -1;                ///< Rank 0's: a socket that listens at host and port already. Taken over.
 };
 
@@ -67,10 +68,11 @@ struct ScheduleOptions {
   ScheduleKind kind = ScheduleKind::constant;
   bool every_step = false;           ///< Otherwise the rate changes between epochs only.
   double warmup_epochs = 0;          ///< Linear from warmup_start times the rate; 0: none.
-  double warmup_start = 0;           ///< 0: 1 / ranks, which is no warm-up for one rank.
+  double warmup_start = 0;           ///< 0: where lr_scaling raises the rate, from the unscaled one; otherwise a third, as torch's LinearLR.
   double step_epochs = 30, step_factor = 0.1; ///< Of `step`: times step_factor every step_epochs.
   std::uint32_t epochs = 1;          ///< Planned, for cosine and one-cycle.
-  std::uint64_t steps_an_epoch = 1;
+  std::uint64_t steps_an_epoch = 1;  ///< Updates.
+  std::uint64_t steps = 0;           ///< Planned updates in all, for a rate that changes every step; 0: whole epochs.
 };
 
 /// How the base rate grows with the global batch: not, with G / base_batch, with its root.
@@ -204,6 +206,12 @@ struct Doing {
   double seconds = 0;                ///< Since it began that.
 };
 
+/// Where a part of an epoch begins, so that messages and traces count from the epoch's beginning.
+struct PartBegin {
+  std::uint32_t epoch = 0;           ///< From 0.
+  std::uint64_t steps = 0;           ///< Of this epoch that were taken before.
+};
+
 /// One rank: owns a device, a model and an optimiser.
 /// Threads: one caller; give each trainer a thread of its own.
 /// Errors:  Error(usage) for options, Error(device) for a device, Error(data) passed on from the stream.
@@ -217,7 +225,9 @@ class Trainer {
   /// Trains up to the next end-of-epoch mark or `max_steps`, uploading one batch ahead; `on_progress` is called at most
   /// ten times a second. Ends early, with complete = false, when the stream ends or `stop` is requested.
   virtual EpochResult train_epoch(BatchStream& stream, std::stop_token stop, const std::function<void(const Progress&)>& on_progress,
-                                  std::uint64_t max_steps = ~std::uint64_t{0}) = 0;
+                                  std::uint64_t max_steps = ~std::uint64_t{0}, PartBegin begin = {}) = 0;
+  /// Whether the model refuses to train on a batch of one row: one of its BatchNorms would get one value a channel, which has no variance.
+  virtual bool one_row_is_too_few() = 0;
   /// Scores every row of the stream once, in evaluation mode.
   virtual Evaluation evaluate(BatchStream& stream, std::stop_token stop) = 0;
   /// Copies the state into host memory: between calls of train_epoch, whenever. `own_only`: of a rank whose weights equal another's.

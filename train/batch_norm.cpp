@@ -73,6 +73,7 @@ struct SyncBatchNorm : torch::autograd::Function<SyncBatchNorm> {
 }  // namespace
 
 at::Tensor BatchNormImpl::forward(const at::Tensor& x) {
+  values_a_channel = x.numel() / x.size(1);
   if (is_training()) {
     if (sync_) return synchronised(x);
     if (x.numel() == x.size(1))

@@ -28,6 +28,7 @@ class BatchNormImpl final : public torch::nn::Module {
   void synchronise(std::shared_ptr<NormSync> sync) { sync_ = std::move(sync); }
 
   at::Tensor weight, bias, running_mean, running_var, num_batches_tracked;
+  std::int64_t values_a_channel = 0; ///< In the last forward, of this rank's rows.
 
  private:
   static constexpr double kMomentum = 0.1, kEps = 1e-5;

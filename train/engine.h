@@ -47,6 +47,7 @@ class Engine {
   virtual double loss() = 0;                    ///< The sum over rows.
   virtual std::vector<std::uint64_t> class_correct() = 0;
   virtual double weights_norm() = 0;
+  virtual bool one_row_is_too_few() { return false; }
 
   virtual void save(TrainerState& into, bool own_only) = 0;
   virtual void load(const TrainerState& from) = 0;
@@ -75,7 +76,8 @@ class EngineTrainer final : public Trainer {
   std::string device() const override { return engine_->device(); }
   double learning_rate() const override { return engine_->learning_rate(); }
   EpochResult train_epoch(BatchStream& stream, std::stop_token stop, const std::function<void(const Progress&)>& on_progress,
-                          std::uint64_t max_steps) override;
+                          std::uint64_t max_steps, PartBegin begin) override;
+  bool one_row_is_too_few() override { return engine_->enter(), engine_->one_row_is_too_few(); }
   Evaluation evaluate(BatchStream& stream, std::stop_token stop) override;
   Doing doing() const override;
   void save(TrainerState& into, bool own_only) override;
@@ -93,7 +95,7 @@ class EngineTrainer final : public Trainer {
   void gather_batches(Epoch& epoch, Tally& mine);
   void take_ahead(Epoch& epoch);
   void end_where_needed(const Epoch& epoch, const Tally& all);
-  void check_loss(const EpochResult& result, double sum) const;
+  void check_loss(const Epoch& epoch, double sum) const;
   void exchange(EpochResult& result) const;
   void add_up(Evaluation& result) const;
   bool alone() const { return !world_; }

@@ -17,7 +17,8 @@ namespace {
 using Group = c10::intrusive_ptr<c10d::ProcessGroupGloo>;
 
 Group connect(const Rendezvous& met, const JoinOptions& o, const std::string& way) {
-  const std::string late = "ranks have met, but could not all connect to one another in time";
+  const std::string late = "ranks have met, but could not all connect to one another in time (rank " + std::to_string(o.rank) + " is at " + met.address +
+                           "): GLOO_SOCKET_IFNAME names the interface of each host that leads to the others";
   auto make = [store = met.store, address = met.address, way, rank = o.rank, size = o.size, seconds = o.timeout_seconds] {
     // The lifeline judges who is late; Gloo's own time-out comes after it, and names nobody.
     auto options = c10d::ProcessGroupGloo::Options::create(std::chrono::milliseconds(static_cast<long>(2000 * seconds) + 10'000));

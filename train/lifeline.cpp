@@ -57,6 +57,13 @@ Lifeline::~Lifeline() {
   thread_.join();
 }
 
+bool Lifeline::welcomed(std::chrono::milliseconds limit) {
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, limit, [&] { return welcomed_ || verdict_; });
+  if (verdict_ && refused_) raise();
+  return welcomed_;
+}
+
 void Lifeline::join() {
   wait([this] { return complete_; });
 }
@@ -173,6 +180,13 @@ void Lifeline::tell(const Message& message) {
 void Lifeline::lost(int rank) {
   Peer& peer = peers_[static_cast<std::size_t>(rank)];
   peer.connection.reset();
+  if (options_.rank == 0 && options_.come_again) {
+    std::lock_guard lock(mutex_);
+    if (!complete_) {
+      peer = {};
+      return;
+    }
+  }
   if (peer.left && options_.rank != 0) {
     std::lock_guard lock(mutex_);
     parted_ = true; // Rank 0 did not wait for the others.
@@ -189,6 +203,11 @@ void Lifeline::hear(int rank, const Message& message) {
     peer.moved = peer.heard;
   }
   switch (message.kind) {
+    case Message::welcome: {
+      std::lock_guard lock(mutex_);
+      welcomed_ = true;
+      break;
+    }
     case Message::complete: {
       std::lock_guard lock(mutex_);
       complete_ = true;
@@ -196,7 +215,13 @@ void Lifeline::hear(int rank, const Message& message) {
     }
     case Message::abort: settle(rank, said_by(rank, message.text)); break;
     case Message::stalled: settle_stall(rank, message.text); break;
-    case Message::verdict: settle(message.rank, message.text); break;
+    case Message::verdict: {
+      std::unique_lock lock(mutex_);
+      refused_ = !welcomed_;
+      lock.unlock();
+      settle(message.rank, message.text);
+      break;
+    }
     case Message::goodbye:
       peer.left = true;
       if (options_.rank != 0) {
@@ -223,15 +248,18 @@ void Lifeline::admit(Stranger& stranger, std::vector<Message> messages, bool ope
   const auto is_hello = [&](const Message& m) { return m.kind == Message::hello && m.text == options_.token; };
   if (messages.empty() && open) return;
   const bool ours = !messages.empty() && is_hello(messages[0]) && messages[0].rank > 0 && messages[0].rank < options_.size;
-  if (!ours || peers_[static_cast<std::size_t>(messages[0].rank)].connection) {
+  const int rank = ours ? messages[0].rank : 0;
+  if (ours && peers_[static_cast<std::size_t>(rank)].connection)
+    stranger.connection->send({Message::verdict, rank, 0, "two processes say that they are rank " + std::to_string(rank) + " of this run"});
+  if (!ours || peers_[static_cast<std::size_t>(rank)].connection) {
     stranger.connection.reset();
     return;
   }
-  const int rank = messages[0].rank;
   Peer& peer = peers_[static_cast<std::size_t>(rank)];
   peer.connection = std::move(*stranger.connection);
   stranger.connection.reset();
   peer.heard = peer.moved = Clock::now();
+  peer.connection->send({Message::welcome, rank, 0, {}});
   for (std::size_t i = 1; i < messages.size(); ++i) hear(rank, messages[i]);
   if (!open) return lost(rank);
   const bool all = std::all_of(peers_.begin() + 1, peers_.end(), [](const Peer& p) { return p.connection.has_value(); });

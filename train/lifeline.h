@@ -31,6 +31,7 @@ class Lifeline {
     int rank = 0, size = 1;
     double timeout_seconds = 60;
     std::string token; ///< Known to the ranks of this run only.
+    bool come_again = false; ///< Of rank 0: until all are there, a rank that is lost is one that has not come yet. Its launcher starts it anew.
   };
   /// `socket`: rank 0's listens, the others' is connected to it.
   Lifeline(Socket socket, Options options);
@@ -38,6 +39,9 @@ class Lifeline {
   Lifeline(const Lifeline&) = delete;
   Lifeline& operator=(const Lifeline&) = delete;
 
+  /// Of another rank than 0: whether what listens there is this run's rank 0 and has taken this one in, which it says within `limit`.
+  /// Errors: Error(communication) where it refuses, and says why.
+  bool welcomed(std::chrono::milliseconds limit);
   void join();                                    ///< Waits until all ranks are there.
   void begin_call();                              ///< Counts a collective call: all ranks make the same ones.
   void wait(const std::function<bool()>& done);   ///< For `done`, asked at each wake(), or a verdict.
@@ -45,6 +49,7 @@ class Lifeline {
   /// Waits at most so long for a verdict. Errors: the verdict.
   void expect_failure(std::chrono::milliseconds limit);
   bool failed() const;
+  const std::string& token() const { return options_.token; }
   /// Called when there is a verdict, at once if there is one; it must not call back. Null: no more, from when this returns.
   void on_failure(std::function<void()> callback);
   /// Ends the run on all ranks, unless it has been ended: then that verdict stays.
@@ -99,6 +104,7 @@ class Lifeline {
   std::optional<std::string> cause_;  ///< Why this rank ends the run, not yet sent,
   Message::Kind cause_as_ = Message::abort; ///< and how it is said: abort or stalled.
   std::uint64_t calls_ = 0;
+  bool welcomed_ = false, refused_ = false; ///< By rank 0.
   bool complete_ = false;             ///< All ranks have come.
   bool hub_left_ = false, parted_ = false; ///< Rank 0 has said goodbye; all have.
   bool leaving_ = false, said_goodbye_ = false, stop_ = false, ended_ = false;

@@ -23,7 +23,9 @@ struct Rendezvous {
   std::shared_ptr<Lifeline> lifeline;
 };
 
-/// Finds the other ranks by c10d's TCPStore, which `torchrun` uses too, and waits until all are there.
+/// Finds the other ranks by c10d's TCPStore, which `torchrun` uses too, and waits until all are there: rank 0 listens and writes where
+/// into the store, the others try its addresses. Who has met is settled by these connections (train/lifeline.h), not by what stands in
+/// the store, which outlives an attempt where a launcher keeps it. A rank's address is that of its connection.
 /// Errors: Error(communication): a port in use, nobody there, a store of another run, two processes of one rank, a rank that does
 ///         not come within the time-out.
 Rendezvous meet(const JoinOptions& options);
@@ -47,7 +49,14 @@ auto within(double seconds, Lifeline* lifeline, const std::string& late, F work)
     if (lifeline && lifeline->failed()) lifeline->expect_failure({});
     if (std::chrono::steady_clock::now() > deadline) throw Error(ErrorKind::communication, late);
   }
-  return result.get();
+  try {
+    return result.get();
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception&) {
+    if (lifeline) lifeline->expect_failure(std::chrono::seconds(5)); // It knows whose connection closed, a moment later.
+    throw;
+  }
 }
 
 /// LibTorch's exceptions end here.

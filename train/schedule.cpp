@@ -9,6 +9,8 @@
 namespace millrace::train {
 namespace {
 
+constexpr double kUsualStart = 1.0 / 3; ///< Of a warm-up: torch's LinearLR.
+
 void require(bool good, const std::string& what, const std::string& hint) {
   if (!good) throw Error(ErrorKind::usage, "train." + what, hint);
 }
@@ -39,19 +41,19 @@ double batch_factor(LrScaling rule, double global_batch, double base_batch) {
 
 Schedule::Schedule(const TrainOptions& options) : options_(options.schedule) {
   const ScheduleOptions& o = options_;
-  const int ranks = options.world ? options.world->size() : 1;
   require(options.lr >= 0 && std::isfinite(options.lr), "lr = " + std::to_string(options.lr) + " is out of range", "0.01 is usual for sgd");
   require(o.epochs >= 1 && o.steps_an_epoch >= 1, "schedule: there are no epochs or steps to plan for", "");
   require(o.warmup_epochs >= 0 && std::isfinite(o.warmup_epochs), "warmup_epochs is out of range", "0: no warm-up");
-  require(o.warmup_start >= 0 && o.warmup_start <= 1, "warmup_start is out of range", "a factor from 0 (1 / ranks) to 1");
+  require(o.warmup_start >= 0 && o.warmup_start <= 1, "warmup_start is out of range", "a factor from 0 (the usual start) to 1");
   require(o.step_epochs >= 1 && o.step_factor > 0 && std::isfinite(o.step_factor), "step_epochs or step_factor is out of range",
           "30 and 0.1 are usual");
   require(o.kind != ScheduleKind::one_cycle || o.warmup_epochs == 0, "warmup_epochs with schedule = \"one-cycle\"",
           "one-cycle begins with a warm-up of its own");
   require(options.lr_scaling == LrScaling::none || (options.global_batch >= 1 && options.base_batch >= 1),
           "lr_scaling needs the batch and base_batch", "");
-  warmup_start_ = o.warmup_start > 0 ? o.warmup_start : 1.0 / ranks;
-  base_ = options.lr * batch_factor(options.lr_scaling, static_cast<double>(options.global_batch), static_cast<double>(options.base_batch));
+  const double scaled = batch_factor(options.lr_scaling, static_cast<double>(options.global_batch), static_cast<double>(options.base_batch));
+  base_ = options.lr * scaled;
+  warmup_start_ = o.warmup_start > 0 ? o.warmup_start : scaled > 1 ? 1 / scaled : kUsualStart;
 }
 
 /// Of the step or epoch `now` of `end`, without warm-up.
@@ -73,7 +75,8 @@ double Schedule::factor(std::uint64_t step) const {
   const double warm = warmup > 0 && now < warmup ? warmup_start_ + (1 - warmup_start_) * now / warmup : 1;
   // Steps down are counted in epochs either way.
   if (o.kind == ScheduleKind::step) return warm * shape(epochs, o.epochs);
-  return warm * shape(now, static_cast<double>(o.epochs) * (o.every_step ? per_epoch : 1));
+  if (!o.every_step) return warm * shape(now, o.epochs);
+  return warm * shape(now, o.steps ? static_cast<double>(o.steps) : o.epochs * per_epoch);
 }
 
 }  // namespace millrace::train

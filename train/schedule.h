@@ -4,7 +4,8 @@
 namespace millrace::train {
 
 /// The learning rate of each step: the base rate, scaled for the batch, times a factor that depends on the step alone.
-/// Warm-up multiplies what the schedule gives, as torch.optim.lr_scheduler's LinearLR does when chained with another.
+/// Warm-up multiplies what the schedule gives, as torch.optim.lr_scheduler's LinearLR does when chained with another; where the base rate was
+/// scaled for a larger batch it begins at the unscaled one (Goyal et al.). Nothing depends on the number of ranks but by the batch.
 /// Steps beyond the planned ones keep the last value.
 /// Threads: any.
 /// Errors:  Error(usage) for values out of range.

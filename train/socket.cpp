@@ -12,7 +12,9 @@
 
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <memory>
+#include <sstream>
 #include <thread>
 
 #include "pipeline/error.h"
@@ -34,13 +36,13 @@ std::string reason() { return std::strerror(errno); }
 
 using AddressList = std::unique_ptr<addrinfo, decltype(&freeaddrinfo)>;
 
-AddressList lookup(const std::string& host, int flags) {
+AddressList lookup(const std::string& host, int flags, const std::string& hint = {}) {
   addrinfo hints{}, *found = nullptr;
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = flags;
   const int status = getaddrinfo(host.c_str(), nullptr, &hints, &found);
   if (status)
-    throw Error(ErrorKind::communication, "host '" + host + "' cannot be resolved: " + gai_strerror(status), "is MASTER_ADDR spelled right?");
+    throw Error(ErrorKind::communication, "host '" + host + "' cannot be resolved: " + gai_strerror(status), hint);
   return {found, freeaddrinfo};
 }
 
@@ -78,8 +80,8 @@ void Socket::close() noexcept {
   if (fd_ >= 0) ::close(std::exchange(fd_, -1));
 }
 
-std::string resolve(const std::string& host) {
-  const AddressList list = lookup(host, 0);
+std::string resolve(const std::string& host, const std::string& hint) {
+  const AddressList list = lookup(host, 0, hint);
   for (const addrinfo* at = list.get(); at; at = at->ai_next)
     if (at->ai_family == AF_INET) return numeric(at->ai_addr, at->ai_addrlen);
   return numeric(list->ai_addr, list->ai_addrlen);
@@ -97,16 +99,61 @@ std::string own_address_towards(const std::string& address) {
   return numeric(reinterpret_cast<sockaddr*>(&own), length);
 }
 
-std::string address_of_interface(const std::string& interface) {
+namespace {
+
+/// Name and address of each interface that is up and has an IPv4 address.
+struct Interface {
+  std::string name, address;
+  bool loopback;
+};
+std::vector<Interface> interfaces() {
+  std::vector<Interface> out;
   ifaddrs* first = nullptr;
-  if (getifaddrs(&first)) return {};
+  if (getifaddrs(&first)) return out;
   const std::unique_ptr<ifaddrs, decltype(&freeifaddrs)> owner(first, freeifaddrs);
-  for (const ifaddrs* at = first; at; at = at->ifa_next) {
-    if (!at->ifa_addr || at->ifa_addr->sa_family != AF_INET || !(at->ifa_flags & IFF_UP)) continue;
-    if (interface.empty() ? !(at->ifa_flags & IFF_LOOPBACK) : interface == at->ifa_name) return numeric(at->ifa_addr, sizeof(sockaddr_in));
-  }
+  for (const ifaddrs* at = first; at; at = at->ifa_next)
+    if (at->ifa_addr && at->ifa_addr->sa_family == AF_INET && (at->ifa_flags & IFF_UP))
+      out.push_back({at->ifa_name, numeric(at->ifa_addr, sizeof(sockaddr_in)), (at->ifa_flags & IFF_LOOPBACK) != 0});
+  return out;
+}
+
+template <class Name>
+std::string address_by(const Socket& socket, Name name) {
+  sockaddr_storage found{};
+  socklen_t length = sizeof found;
+  if (name(socket.fd(), reinterpret_cast<sockaddr*>(&found), &length)) return {};
+  return numeric(reinterpret_cast<sockaddr*>(&found), length);
+}
+
+}  // namespace
+
+std::string address_of_interface(const std::string& names) {
+  const std::vector<Interface> there = interfaces();
+  std::istringstream list(names);
+  for (std::string name; std::getline(list, name, ',');)
+    for (const Interface& interface : there)
+      if (interface.name == name) return interface.address;
   return {};
 }
+
+std::vector<std::string> addresses_of_host() {
+  std::vector<std::string> out;
+  for (const Interface& interface : interfaces())
+    if (!interface.loopback) out.push_back(interface.address);
+  return out;
+}
+
+std::string loopback_identity() {
+  std::ifstream in("/proc/sys/kernel/random/boot_id");
+  std::string boot;
+  in >> boot;
+  char network[64] = {};
+  const ssize_t length = readlink("/proc/self/ns/net", network, sizeof network - 1);
+  return boot.empty() || length <= 0 ? "process:" + std::to_string(getpid()) : boot + "/" + network;
+}
+
+std::string own_address(const Socket& socket) { return address_by(socket, getsockname); }
+std::string peer_address(const Socket& socket) { return address_by(socket, getpeername); }
 
 Socket listen_at(const std::string& address, int port) {
   const Endpoint end = endpoint(address, port);
@@ -173,7 +220,7 @@ bool Connection::receive(std::vector<Message>& messages) {
   while (inbox_.size() - at >= sizeof(Header)) {
     Header header;
     std::memcpy(&header, inbox_.data() + at, sizeof header);
-    if (header.magic != kMagic || header.kind > Message::stalled || header.length > Message::kMaxText) return false;
+    if (header.magic != kMagic || header.kind > Message::kLast || header.length > Message::kMaxText) return false;
     if (inbox_.size() - at < sizeof header + header.length) break;
     messages.push_back({static_cast<Message::Kind>(header.kind), header.rank, header.number,
                         inbox_.substr(at + sizeof header, header.length)});

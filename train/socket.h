@@ -28,23 +28,30 @@ class Socket {
   int fd_ = -1;
 };
 
-/// The numeric address of a host, IPv4 where it has one. Errors: Error(communication).
-std::string resolve(const std::string& host);
+/// The numeric address of a host, IPv4 where it has one. Errors: Error(communication) with `hint`.
+std::string resolve(const std::string& host, const std::string& hint = "is MASTER_ADDR right?");
 bool is_loopback(const std::string& address);
 /// The address of this host from which packets to `address` leave. Errors: Error(communication) where there is no way to it.
 std::string own_address_towards(const std::string& address);
-/// IPv4 of a network interface; of the first that is not loopback where `interface` is empty. Empty: there is none.
-std::string address_of_interface(const std::string& interface);
+/// IPv4 of the first of these network interfaces ("eth0,eth1") that is there and up. Empty: none is.
+std::string address_of_interface(const std::string& interfaces);
+/// IPv4 of each interface that is up, but for loopback.
+std::vector<std::string> addresses_of_host();
+/// The same text for processes that reach one another by loopback, and for no others: of this boot and network namespace.
+std::string loopback_identity();
 
 /// Listens at a numeric address; port 0 takes a free one. Errors: Error(communication) for a port in use, an address of another host.
 Socket listen_at(const std::string& address, int port);
 int port_of(const Socket& socket);
+/// Of a connection, its numeric addresses here and there; empty where it is none.
+std::string own_address(const Socket& socket);
+std::string peer_address(const Socket& socket);
 /// Errors: Error(communication) where nobody listens there until the deadline.
 Socket connect_to(const std::string& address, int port, std::chrono::steady_clock::time_point deadline);
 
 /// What is sent between ranks beside tensors.
 struct Message {
-  enum Kind : std::uint32_t { hello, complete, beat, abort, verdict, goodbye, parted, stalled };
+  enum Kind : std::uint32_t { hello, complete, beat, abort, verdict, goodbye, parted, stalled, welcome, kLast = welcome };
   Kind kind = beat;
   std::int32_t rank = 0;    ///< Whom it is about.
   std::uint64_t number = 0; ///< Calls begun.

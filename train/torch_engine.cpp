@@ -181,6 +181,19 @@ class TorchEngine final : public Engine {
     });
   }
 
+  bool one_row_is_too_few() override {
+    return translated([&] {
+      at::NoGradGuard no_grad;
+      const RowFormat& f = options_.input;
+      net_->train(false);
+      (*net_)(at::zeros({1, f.channels, f.height, f.width}, at::TensorOptions().device(device_->where())));
+      return std::ranges::any_of(net_->modules(), [](const auto& module) {
+        const auto* norm = dynamic_cast<const BatchNormImpl*>(module.get());
+        return norm && norm->values_a_channel == 1;
+      });
+    });
+  }
+
   void save(TrainerState& into, bool own_only) override {
     translated([&] {
       device_->synchronize();

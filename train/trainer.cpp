@@ -69,6 +69,7 @@ struct EngineTrainer::Epoch {
   BatchStream& stream;
   const std::stop_token& stop;
   const std::uint64_t max_steps;
+  const PartBegin begin;
   EpochResult result;
   Digest digest{Digest::Of::ids};
   Taken next;                  ///< The batch taken ahead, where `ahead`.
@@ -79,8 +80,10 @@ struct EngineTrainer::Epoch {
   Phase doing = Phase::wait;
 
   /// Of the batch that lies `beyond` those which this step has used.
-  std::string place(std::uint64_t beyond) const {
-    return "epoch " + std::to_string(result.epoch + 1) + ", step " + std::to_string(std::max(result.steps + 1, result.steps + step_batches + beyond));
+  std::string place(std::uint64_t beyond) const { return place_of(std::max(result.steps + 1, result.steps + step_batches + beyond)); }
+  /// Of a step of this part, counted from the epoch's beginning.
+  std::string place_of(std::uint64_t step) const {
+    return "epoch " + std::to_string(result.epoch + 1) + ", step " + std::to_string(begin.steps + step);
   }
 };
 
@@ -157,6 +160,7 @@ void EngineTrainer::gather_batches(Epoch& epoch, Tally& mine) {
       if (last) break;
     }
   } catch (const Error& e) {
+    if (alone() && epoch.doing == Phase::forward) throw Error(e.kind(), epoch.place(1) + ", " + words_for(epoch.doing) + ": " + e.what(), e.hint());
     if (alone() || engine_->waits_in_forward() || e.kind() == ErrorKind::communication) throw;
     epoch.failure = std::current_exception();
   } catch (const std::exception&) {
@@ -185,7 +189,7 @@ void EngineTrainer::end_where_needed(const Epoch& epoch, const Tally& all) {
   const bool nonfinite = all.nonfinite > 0 && stop_at_nonfinite_;
   if (all.failed == 0 && !nonfinite) return;
   const std::string where = epoch.place(1) + ", " + words_for(epoch.doing) + ": ";
-  const Error loss = not_finite(epoch.result.epoch, "step " + std::to_string(epoch.result.steps + 1));
+  const Error loss = not_finite(epoch.result.epoch, "step " + std::to_string(epoch.begin.steps + epoch.result.steps + 1));
   if (alone()) throw loss;
   const std::string rank = "rank " + std::to_string(world_->rank()) + ", ";
   std::string words = words_of(epoch.failure, rank + where);
@@ -196,8 +200,9 @@ void EngineTrainer::end_where_needed(const Epoch& epoch, const Tally& all) {
 }
 
 /// Of a device that runs beside its thread, where no other rank asks: `sum` is that of the losses of some of this epoch's steps so far.
-void EngineTrainer::check_loss(const EpochResult& result, double sum) const {
-  if (alone() && stop_at_nonfinite_ && !std::isfinite(sum)) throw not_finite(result.epoch, "at step " + std::to_string(result.steps) + " or before");
+void EngineTrainer::check_loss(const Epoch& epoch, double sum) const {
+  if (alone() && stop_at_nonfinite_ && !std::isfinite(sum))
+    throw not_finite(epoch.result.epoch, "at step " + std::to_string(epoch.begin.steps + epoch.result.steps) + " or before");
 }
 
 /// Makes of each rank's numbers those of all, and lists the ranks.
@@ -239,7 +244,7 @@ void EngineTrainer::exchange(EpochResult& result) const {
 }
 
 EpochResult EngineTrainer::train_epoch(BatchStream& stream, std::stop_token stop, const std::function<void(const Progress&)>& on_progress,
-                                       std::uint64_t max_steps) {
+                                       std::uint64_t max_steps, PartBegin begin) {
   return together([&](bool& agreed) {
     constexpr auto kProgressInterval = std::chrono::milliseconds(100);
     const auto began = SteadyClock::now();
@@ -248,16 +253,17 @@ EpochResult EngineTrainer::train_epoch(BatchStream& stream, std::stop_token stop
     meter.start();
     engine_->begin(/*training=*/true);
     meter.host(Phase::other);
-    Epoch epoch{.stream = stream, .stop = stop, .max_steps = max_steps};
+    Epoch epoch{.stream = stream, .stop = stop, .max_steps = max_steps, .begin = begin};
     EpochResult& result = epoch.result;
+    result.epoch = begin.epoch;
     result.ranks.resize(1);
     RunningMedian busy, own;
     auto last_progress = began;
-    std::uint64_t epoch_number = 1;
+    std::uint64_t epoch_number = std::uint64_t{1} + begin.epoch;
     bool stopped = alone() && stop.stop_requested(); // Several ranks stop at a step that all of them take.
     while (!stopped && result.steps < max_steps && !result.complete) {
       Tally mine;
-      meter.at(epoch_number, result.steps + 1);
+      meter.at(epoch_number, begin.steps + result.steps + 1);
       const Phases before = meter.so_far();
       gather_batches(epoch, mine);
       epoch_number = result.epoch + std::uint64_t{1};
@@ -283,7 +289,7 @@ EpochResult EngineTrainer::train_epoch(BatchStream& stream, std::stop_token stop
       result.images += epoch.step_images;
       epoch.digest.add(epoch.step_digest);
       const double loss = engine_->seen_loss();
-      check_loss(result, loss);
+      check_loss(epoch, loss);
       if (SteadyClock::now() - last_progress >= kProgressInterval) {
         last_progress = SteadyClock::now();
         if (on_progress) on_progress({result.images, loss / static_cast<double>(std::max<std::uint64_t>(1, result.images))});
@@ -300,7 +306,7 @@ EpochResult EngineTrainer::train_epoch(BatchStream& stream, std::stop_token stop
     result.phases = meter.stop();
     const auto counted = SteadyClock::now();
     result.loss = engine_->loss();
-    check_loss(result, result.loss);
+    check_loss(epoch, result.loss);
     result.weights_norm = engine_->weights_norm();
     result.lr = engine_->last_learning_rate();
     result.digest = epoch.digest.value();
@@ -309,7 +315,7 @@ EpochResult EngineTrainer::train_epoch(BatchStream& stream, std::stop_token stop
     result.phases.other += seconds_between(counted, ended);
     result.ranks[0].step_busy_seconds = busy.value();
     result.ranks[0].step_own_seconds = own.value();
-    if (lane_) lane_->span(name_of(Phase::other), counted, ended, TraceEvent::Of::step, result.steps);
+    if (lane_) lane_->span(name_of(Phase::other), counted, ended, TraceEvent::Of::step, begin.steps + result.steps);
     if (lane_) lane_->span("epoch", began, ended);
     result.wall_seconds = seconds_between(began, ended);
     result.unaccounted_seconds = result.wall_seconds - result.phases.sum();

@@ -65,6 +65,31 @@ TEST_F(Events, NoValueIsWrittenForWhatIsNull) {
   EXPECT_THAT(bytes, testing::Not(testing::HasSubstr("loss/train")));
 }
 
+TEST_F(Events, AResumedRunTakesBackWhatItTrainsAgain) {
+  Scalars scalars(folder(), 3);
+  scalars.epoch({{"epoch", 3}, {"loss", 0.5}});
+  std::ifstream in(only_file(), std::ios::binary);
+  const std::string bytes{std::istreambuf_iterator<char>(in), {}};
+  EXPECT_THAT(bytes, testing::HasSubstr("\x10\x03\x3a\x02\x08\x01")) << "Event.step = 3, Event.session_log = { status: START }";
+}
+
+TEST_F(Events, OfAResumedRunTensorBoardShowsEachEpochOnce) {
+  if (std::system(MILLRACE_PYTHON " -c 'import tensorboard.backend.event_processing' 2>/dev/null"))
+    GTEST_SKIP() << "no tensorboard in " MILLRACE_PYTHON " (or on PYTHONPATH)";
+  {
+    Scalars first(folder()), second(folder(), 2);
+    for (int epoch = 1; epoch <= 3; ++epoch) first.epoch({{"epoch", epoch}, {"loss", epoch}});
+    for (int epoch = 2; epoch <= 4; ++epoch) second.epoch({{"epoch", epoch}, {"loss", 10 * epoch}});
+  }
+  const std::string table = (folder_ / "table").string();
+  std::ofstream(folder_ / "read.py") << "import sys\nfrom tensorboard.backend.event_processing.event_accumulator import EventAccumulator\n"
+                                        "events = EventAccumulator(sys.argv[1])\nevents.Reload()\n"
+                                        "print([(point.step, point.value) for point in events.Scalars('loss/train')])\n";
+  ASSERT_EQ(std::system((std::string(MILLRACE_PYTHON " ") + (folder_ / "read.py").string() + " " + folder() + " >" + table + " 2>" + (folder_ / "python").string()).c_str()), 0)
+      << text("python");
+  EXPECT_EQ(text("table"), "[(1, 1.0), (2, 20.0), (3, 30.0), (4, 40.0)]\n");
+}
+
 TEST_F(Events, OfARunAreReadByTensorBoard) {
   if (std::system(MILLRACE_PYTHON " -c 'import tensorboard.backend.event_processing' 2>/dev/null"))
     GTEST_SKIP() << "no tensorboard in " MILLRACE_PYTHON " (or on PYTHONPATH)";

@@ -45,6 +45,7 @@ class Program : public testing::Test {
     const pid_t child = fork();
     if (child > 0) running_.push_back(child);
     if (child != 0) return child;
+    signal(SIGHUP, SIG_DFL);  // Whoever runs the tests may ignore it (nohup), and what is ignored is inherited.
     setenv("MILLRACE_DATA", (folder_ / data_root_).c_str(), 1);
     dup2(open(out_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644), 1);
     dup2(open(err_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644), 2);

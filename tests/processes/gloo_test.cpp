@@ -96,7 +96,7 @@ class Worker {
 
 class Ranks : public testing::Test {
  protected:
-  Ranks() : listener_(listen_at("127.0.0.1", 0)) {}
+  Ranks() : listener_(listen_at("127.0.0.1", 0)) { workers_.reserve(20); }  // References to them stay good.
   Worker& start(int rank, int size, const std::string& part, int number = 0, const std::string& run = "run", const char* timeout = "60") {
     workers_.push_back(Worker({std::to_string(rank), std::to_string(size), std::to_string(port_of(listener_)), std::to_string(listener_.fd()), run, timeout,
                                part, std::to_string(number)},
@@ -211,6 +211,52 @@ TEST_F(Ranks, TwoProcessesOfOneRankAreTold) {
   ASSERT_TRUE(told.ended());
   EXPECT_EQ(told.finish(), 5);
   EXPECT_THAT(told.error(), HasSubstr("two processes say that they are rank 1"));
+}
+
+/// A launcher's store, which keeps what earlier attempts have written, and ranks that are started again.
+class Restarted : public Ranks {
+ protected:
+  Restarted() {
+    workers_.push_back(Worker({"0", "1", std::to_string(port_of(listener_)), std::to_string(listener_.fd()), "run", "60", "store", "0"}, listener_.fd()));
+    EXPECT_TRUE(workers_[0].joined());
+    setenv("RANK_WORKER_STORE", "1", 1);
+  }
+  ~Restarted() override { unsetenv("RANK_WORKER_STORE"); }
+};
+
+TEST_F(Restarted, RanksMeetAgainInTheStoreOfAnEarlierAttempt) {
+  Worker &zero = start(0, 2, "busy"), &one = start(1, 2, "busy");
+  ASSERT_TRUE(zero.joined() && one.joined());
+  one.signal(SIGKILL);
+  EXPECT_EQ(zero.finish(), 5);
+  for (const int rank : {1, 0}) start(rank, 2, "calls");  // The first one finds what is left of the attempt before.
+  for (std::size_t i = 3; i < 5; ++i) EXPECT_EQ(workers_[i].finish(), 0) << workers_[i].error();
+}
+
+TEST_F(Restarted, ARankThatIsLostBeforeAllHaveMetMayComeAgain) {
+  start(0, 3, "calls");
+  Worker& lost = start(1, 3, "calls");
+  std::this_thread::sleep_for(500ms);  // By now, or soon, it waits for the third.
+  lost.signal(SIGKILL);
+  for (const int rank : {1, 2}) start(rank, 3, "calls");
+  for (const std::size_t i : {1u, 3u, 4u}) EXPECT_EQ(workers_[i].finish(), 0) << workers_[i].error();
+}
+
+TEST_F(Restarted, AGroupOfAnotherSizeIsNotJoined) {
+  Worker& stale = start(1, 3, "calls", 0, "run", "20");
+  for (const int rank : {0, 1}) start(rank, 2, "calls");
+  for (std::size_t i = 2; i < 4; ++i) EXPECT_EQ(workers_[i].finish(), 0) << workers_[i].error();
+  EXPECT_EQ(stale.finish(), 5);
+  EXPECT_THAT(stale.error(), HasSubstr("rank 0 does not count 3 ranks"));
+}
+
+TEST_F(Ranks, AStoreThatClosesIsToldInWordsOfItsOwn) {
+  Worker& zero = start(0, 3, "calls");
+  Worker& one = start(1, 3, "calls");
+  std::this_thread::sleep_for(500ms);
+  zero.signal(SIGKILL);
+  EXPECT_EQ(one.finish(), 5);
+  EXPECT_THAT(one.error(), testing::Not(HasSubstr("LibTorch")));
 }
 
 TEST_F(Ranks, AMissingRankIsNamed) {

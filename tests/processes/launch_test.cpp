@@ -2,7 +2,9 @@
 #include "experiments/launch.h"
 
 #include <gmock/gmock.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <map>
 
@@ -56,7 +58,7 @@ TEST(Launched, TorchrunSaysEverything) {
   EXPECT_EQ(l->join.host, "node-0");
   EXPECT_EQ(l->join.port, 29500);
   EXPECT_TRUE(l->join.store_is_there);
-  EXPECT_EQ(l->join.run_id, "job.2");
+  EXPECT_EQ(l->join.run_id, "job") << "agents count restarts each for itself";
 }
 
 TEST(Launched, SlurmsStepGivesHostAndPort) {
@@ -96,11 +98,31 @@ TEST(Launched, MpirunOverHostsNeedsTheHostOfRankZero) {
   EXPECT_EQ(launched_as(from(with(spread, "MASTER_ADDR", "node-0")))->join.host, "node-0");
 }
 
-TEST(Launched, PmiIsRead) {
-  const auto l = launched_as(from({{"PMI_RANK", "1"}, {"PMI_SIZE", "2"}, {"MPI_LOCALRANKID", "1"}, {"MPI_LOCALNRANKS", "2"}}));
+/// MPICH's: its variables do not name the job, the process at the other end of PMI_FD does.
+TEST(Launched, PmiIsReadAndItsJobIsAskedFor) {
+  int manager[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, manager), 0);
+  const Table table{{"PMI_RANK", "1"}, {"PMI_SIZE", "2"}, {"MPI_LOCALRANKID", "1"}, {"MPI_LOCALNRANKS", "2"}, {"PMI_FD", std::to_string(manager[1])}};
+  const auto l = launched_as(from(table));
   ASSERT_TRUE(l);
   EXPECT_EQ(l->join.rank, 1);
   EXPECT_EQ(l->join.local_rank, 1);
+  EXPECT_THAT(l->join.run_id, HasSubstr(std::to_string(getpid()) + "."));
+  EXPECT_EQ(launched_as(from(with(table, "PMI_RANK", "0")))->join.port, l->join.port);
+  EXPECT_EQ(launched_as(from(with(table, "MASTER_PORT", "4711")))->join.port, 4711);
+  close(manager[0]);
+  close(manager[1]);
+}
+
+TEST(Launched, AJobThatNothingNamesIsRefused) {
+  EXPECT_THAT(refusal({{"PMI_RANK", "1"}, {"PMI_SIZE", "2"}, {"MPI_LOCALRANKID", "1"}, {"MPI_LOCALNRANKS", "2"}}), HasSubstr("nothing says which job this is"));
+}
+
+/// The name need not be known to anybody.
+TEST(Launched, SlurmsOnlyNodeIsThisHost) {
+  const auto l = launched_as(from({{"SLURM_JOB_ID", "77"}, {"SLURM_STEP_ID", "0"}, {"SLURM_PROCID", "1"}, {"SLURM_STEP_NUM_TASKS", "2"}, {"SLURM_LOCALID", "1"},
+                                   {"SLURM_STEP_NODELIST", "nowhere"}, {"SLURM_STEP_NUM_NODES", "1"}, {"SLURM_STEP_TASKS_PER_NODE", "2"}}));
+  EXPECT_EQ(l->join.host, "127.0.0.1");
 }
 
 TEST(Launched, HalfSetVariablesAreNamed) {

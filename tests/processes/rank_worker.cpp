@@ -1,6 +1,6 @@
 // One rank as a process of its own, for gloo_test.cpp and bench_gloo.py:
 //   rank_worker RANK SIZE PORT LISTEN_FD RUN_ID TIMEOUT_SECONDS PART [NUMBER]
-// Prints "joined" once all have met. What ends it is printed on stderr, its exit code is the program's.
+// PART "store" is no rank: it serves the store that RANK_WORKER_STORE tells ranks of. Prints "joined" once all have met. What ends it is printed on stderr, its exit code is the program's.
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +13,8 @@
 
 #include "pipeline/error.h"
 #include "train/collective.h"
+
+#include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
 using namespace millrace;
 using namespace millrace::train;
@@ -71,6 +73,18 @@ void both_ways(Collective& world) {
   for (;;) pause();
 }
 
+/// What a launcher does for its ranks: a store that outlives them.
+[[noreturn]] void serve_store(int listener) {
+  c10d::TCPStoreOptions options;
+  options.isServer = true;
+  options.waitWorkers = false;
+  options.masterListenFd = listener;
+  const c10d::TCPStore store("127.0.0.1", options);
+  std::printf("joined\n");
+  std::fflush(stdout);
+  sleep_for_ever();
+}
+
 /// Seconds of an all-reduce of `bytes`, sorted.
 void bench(Collective& world, std::int64_t bytes) {
   at::Tensor own = at::ones({bytes / 4});
@@ -101,7 +115,9 @@ int run(char** argv) {
   if (const char* address = std::getenv("RANK_WORKER_HOST")) join.host = address;
   if (part == "mixed" && join.rank == number) join.backend = "nccl", join.device = "cuda:0";
   if (part == "mixed" && join.rank != number) join.why_backend = "there is no NVIDIA driver here";
+  join.store_is_there = std::getenv("RANK_WORKER_STORE") != nullptr;
   at::set_num_threads(1);
+  if (part == "store") serve_store(std::atoi(argv[4]));
 
   const auto world = std::dynamic_pointer_cast<Collective>(millrace_train_api()->join_world(join));
   std::printf("joined\n");

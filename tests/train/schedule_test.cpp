@@ -1,4 +1,6 @@
+#include <cmath>
 #include <fstream>
+#include <numbers>
 #include <sstream>
 
 #include "tests/train/trainer_fixture.h"
@@ -40,20 +42,73 @@ TEST(Schedule, GivesTheRatesOfTorchsSchedulers) {
   EXPECT_GE(cases, 11);
 }
 
-/// fashion-ddp: lr (s + (1 - s) min(e, 5) / 5) with s = 1 / W.
-TEST(Schedule, WarmsUpFromOneOverRanks) {
+/// fashion-ddp: lr (s + (1 - s) min(e, 5) / 5) with s = 1 / 4.
+TEST(Schedule, WarmsUpFromWhereItIsTold) {
   train::TrainOptions options = options_for("toy");
   options.lr = 1;
   options.schedule.warmup_epochs = 5;
+  options.schedule.warmup_start = 0.25;
   options.schedule.epochs = 8;
   options.schedule.steps_an_epoch = 10;
-  const Schedule alone(options);
-  for (const std::uint64_t step : {0u, 35u, 70u}) EXPECT_EQ(alone.at(step), 1) << "one rank: none";
-  options.schedule.warmup_start = 0.25;
   const Schedule four(options);
   const double expected[] = {.25, .40, .55, .70, .85, 1, 1, 1};
   for (std::uint64_t epoch = 0; epoch < 8; ++epoch)
     for (const std::uint64_t step : {0u, 9u}) EXPECT_NEAR(four.at(epoch * 10 + step), expected[epoch], 1e-12);
+}
+
+/// A rank that only says which of how many it is.
+struct SaysItsRank final : train::World {
+  explicit SaysItsRank(int ranks) : ranks_(ranks) {}
+  int rank() const override { return 0; }
+  int size() const override { return ranks_; }
+  std::string name() const override { return "test"; }
+  std::vector<std::string> all_gather(const std::string&) override { return {}; }
+  void barrier() override {}
+  void abort(const std::string&) noexcept override {}
+  const int ranks_;
+};
+
+TEST(Schedule, WarmsUpTheSameWhateverTheRanks) {
+  train::TrainOptions options = options_for("toy");
+  options.lr = 1;
+  options.schedule.warmup_epochs = 2;
+  options.schedule.epochs = 4;
+  options.schedule.steps_an_epoch = 10;
+  for (const int ranks : {0, 2, 8}) {
+    options.world = ranks ? std::make_shared<SaysItsRank>(ranks) : nullptr;
+    const Schedule schedule(options);
+    EXPECT_NEAR(schedule.at(0), 1.0 / 3, 1e-12) << ranks << " ranks: torch's LinearLR begins at a third";
+    EXPECT_NEAR(schedule.at(10), 2.0 / 3, 1e-12);
+    EXPECT_EQ(schedule.at(20), 1);
+  }
+}
+
+/// Goyal et al.: from the rate that was meant for the small batch up to the scaled one.
+TEST(Schedule, WarmsUpFromTheUnscaledRateWhereItWasScaled) {
+  train::TrainOptions options = options_for("toy");
+  options.lr = 0.1;
+  options.global_batch = 256;
+  options.lr_scaling = LrScaling::linear;
+  options.schedule.warmup_epochs = 2;
+  options.schedule.epochs = 4;
+  options.schedule.steps_an_epoch = 10;
+  EXPECT_NEAR(Schedule(options).at(0), 0.1, 1e-12);
+  EXPECT_NEAR(Schedule(options).at(20), 0.8, 1e-12);
+}
+
+/// torch's CosineAnnealingLR(T_max = 16) and OneCycleLR(total_steps = 24) within epochs of 32 and 938 steps.
+TEST(Schedule, EndsWithTheRunAndNotWithItsEpoch) {
+  train::TrainOptions options = options_for("toy");
+  options.lr = 0.05;
+  options.schedule.kind = ScheduleKind::cosine;
+  options.schedule.every_step = true;
+  options.schedule.steps_an_epoch = 32;
+  options.schedule.steps = 16;
+  EXPECT_NEAR(Schedule(options).at(15), 0.05 / 2 * (1 + std::cos(std::numbers::pi * 15 / 16)), 1e-12);
+  options.schedule.kind = ScheduleKind::one_cycle;
+  options.schedule.steps_an_epoch = 938;
+  options.schedule.steps = 24;
+  EXPECT_NEAR(Schedule(options).at(23), 0.05 / 25 * 1e-4, 1e-12);
 }
 
 /// The rules' values in the fashion-ddp study: from (0.01, 32), G = 128, 512, 1024.
