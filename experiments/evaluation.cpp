@@ -10,8 +10,8 @@ namespace {
 
 void add_evaluation(Json& record, const train::Evaluation& e) {
   record["evaluate_seconds"] = e.seconds;
-  record["accuracy"] = e.accuracy;
-  record["evaluation_loss"] = finite(e.loss);
+  record["accuracy"] = e.scored ? Json(e.accuracy) : Json(nullptr);
+  record["evaluation_loss"] = e.scored ? finite(e.loss) : Json(nullptr);
   record["scored"] = e.scored;
   record["per_class_accuracy"] = Json::array();
   for (std::size_t c = 0; c < e.class_count.size(); ++c)
@@ -26,15 +26,15 @@ class Evaluator {
       : spec_(spec), test_(test), crew_(crew), options_(options), faults_(faults), context_(context), recipe_(make_recipe(spec, test.info(), true)) {}
 
   /// A range of the test set, each sample on one rank. The same on every rank.
-  train::Evaluation exact(LoaderOptions options, std::uint64_t& bad_samples) {
+  train::Evaluation exact(LoaderOptions options, LoaderReport& report) {
     options.trace = context_.trace;
     options.trace_group = "evaluation loader";
     Loader loader(test_, *recipe_, options);
     const Forensics::Watched watched(context_.forensics, loader, "evaluation loader", spec_.loader.watchdog_seconds);
-    const FaultWatch watch(loader, faults_, spec_.loader.on_bad_sample, context_.out, "evaluation: ");
+    const FaultWatch watch(loader, faults_, options.faults.action, context_.out, "evaluation: ");
     StopLoader stopper(context_.stop, loader);
     const train::Evaluation all = by_rank([&](std::size_t r) -> BatchStream& { return loader.stream(static_cast<int>(r)); });
-    bad_samples = loader.report().bad_samples;
+    report = loader.report();
     return all;
   }
 
@@ -108,11 +108,12 @@ Counted counted_by(EvaluationBeside how, std::uint64_t images, std::uint64_t glo
 
 bool evaluate(const Spec& spec, const Source& test, Crew& crew, const LoaderOptions& options, FaultFile& faults, const Context& context, Json& record) {
   Evaluator evaluator(spec, test, crew, options, faults, context);
-  std::uint64_t bad_samples = 0;
-  const train::Evaluation all = evaluator.exact(options, bad_samples);
+  LoaderReport report;
+  const train::Evaluation all = evaluator.exact(options, report);
   if (all.stop_requested) return false;
   add_evaluation(record, all);
-  record["evaluation_bad_samples"] = bad_samples;
+  record["evaluation_bad_samples"] = test.size() - all.scored;  // Of all ranks.
+  if (!all.scored) refuse_empty("evaluation", report);
 
   const EvaluationBeside how = spec.train.evaluation_beside;
   if (how == EvaluationBeside::none) return true;
@@ -133,8 +134,7 @@ bool evaluate(const Spec& spec, const Source& test, Crew& crew, const LoaderOpti
       rest.batch = std::min(global, test.size());
       rest.first_batch = test.size() / global;
       rest.batches = 1;
-      std::uint64_t ignored = 0;
-      part = evaluator.exact(rest, ignored);
+      part = evaluator.exact(rest, report);
     } else {
       part = evaluator.first(counts.doubled);
     }
@@ -145,7 +145,7 @@ bool evaluate(const Spec& spec, const Source& test, Crew& crew, const LoaderOpti
   }
   const bool any = scored > 0;
   record["evaluation_beside"] = {{"how", to_json(spec).at("train").at("evaluation_beside")},
-                                 {"scored", counts.scored},
+                                 {"scored", static_cast<std::uint64_t>(scored)},
                                  {"missed", counts.missed},
                                  {"doubled", counts.doubled},
                                  {"accuracy", any ? Json(correct / scored) : Json(nullptr)},

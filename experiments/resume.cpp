@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "experiments/opened.h"
 #include "pipeline/clock.h"
 #include "pipeline/error.h"
 #include "train/load.h"
@@ -49,7 +50,7 @@ std::optional<Resume> find_resume(const std::string& wanted, const std::string& 
 
 std::vector<std::string> check_resume(const Resume& resume, const Spec& spec, const Source& source, const RankShape& ranks) {
   const CheckpointState& state = resume.state;
-  auto changed = check_same_run(state, spec, source.size(), global_batch(spec.data, ranks), resume.checkpoint.path);
+  auto changed = check_same_run(state, spec, source, global_batch(spec.data, ranks), resume.checkpoint.path);
   const std::uint64_t in_epoch = steps_per_epoch(source.size(), state.batch, spec.loader.drop_last), steps = steps_of(spec, source, ranks);
   const std::uint64_t epoch = state.sums.steps() ? (state.position - 1) / in_epoch : state.position / in_epoch;
   if (state.position > steps || state.sums.steps() > state.position || state.epoch != epoch)
@@ -98,6 +99,8 @@ RunCheckpoints::RunCheckpoints(const Spec& spec, const std::string& folder, cons
   state_.spec_digest = digest_of(spec);
   state_.loader_seed = spec.loader.seed;
   state_.samples = source.size();
+  state_.fingerprint = source.info().fingerprint;
+  state_.classes = class_names(source.info());
   state_.batch = global_batch(spec.data, shape);
   state_.world_size = shape.size;
   state_.device = crew.trainers[0]->device();

@@ -8,6 +8,8 @@
 #include <cstdio>
 #include <mutex>
 
+#include "experiments/printable.h"
+
 namespace millrace {
 namespace {
 
@@ -30,6 +32,7 @@ std::string padded(const std::string& text, std::size_t width, bool right) {
 }  // namespace
 
 void Table::add(std::vector<std::string> cells) {
+  for (std::string& cell : cells) cell = printable(cell);
   cells.resize(header_.size());
   rows_.push_back(std::move(cells));
 }
@@ -128,7 +131,7 @@ void Reporter::clear() {
 void Reporter::line(const std::string& text) {
   std::lock_guard lock(output_mutex());
   clear();
-  std::fprintf(stderr, "%s\n", text.c_str());
+  std::fprintf(stderr, "%s\n", printable_lines(text).c_str());
 }
 
 void Reporter::note(const std::string& text) {
@@ -157,7 +160,7 @@ void Reporter::progress(const std::string& line) {
   open_ = true;
   winsize size{};
   const std::size_t columns = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col - 1u : 79;
-  std::fprintf(stderr, "\r%s\033[K", line.substr(0, columns).c_str());
+  std::fprintf(stderr, "\r%s\033[K", printable(line).substr(0, columns).c_str());
   std::fflush(stderr);
 }
 
