@@ -120,7 +120,7 @@ std::unique_ptr<Source> open_cifar(const CifarOptions& options) {
     total += records;
     files.emplace_back(std::move(file), records);
   }
-  RawSet set{.name = form.name, .classes = classes_of(folder, form), .size = {32, 32}, .channels = 3, .pixels = SetMemory(total * kImage)};
+  RawSet set{.name = form.name, .classes = classes_of(folder, form), .size = {32, 32}, .channels = 3, .pixels = SetMemory(total * kImage), .labels = {}, .path = folder.string()};
   set.labels.resize(total);
   std::uint64_t first = 0;
   for (const auto& [file, records] : files) {

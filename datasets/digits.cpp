@@ -6,6 +6,7 @@
 
 #include "datasets/digit_pen.h"
 #include "datasets/raw_set.h"
+#include "pipeline/cores.h"
 
 namespace millrace {
 namespace {
@@ -31,7 +32,7 @@ std::unique_ptr<Source> open_digits(const DigitsOptions& options) {
   RawSet set{.name = "digits", .classes = numbered_classes(10), .size = {kDigitSide, kDigitSide}, .channels = 1, .pixels = SetMemory(size * kImageBytes)};
   set.labels.resize(size);
   constexpr std::uint64_t kWorthAThread = 1'000;
-  const std::uint64_t wanted = options.threads > 0 ? static_cast<unsigned>(options.threads) : std::max(1u, std::thread::hardware_concurrency());
+  const std::uint64_t wanted = options.threads > 0 ? static_cast<unsigned>(options.threads) : static_cast<unsigned>(usable_cores());
   const std::uint64_t threads = std::clamp<std::uint64_t>(size / kWorthAThread, 1, std::min<std::uint64_t>(wanted, 64));
   {
     std::vector<std::jthread> others;

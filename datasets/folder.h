@@ -11,21 +11,23 @@ namespace millrace {
 struct FolderOptions {
   std::filesystem::path folder;                               ///< The one whose subfolders are the classes.
   std::uint64_t max_file_bytes = std::uint64_t{256} << 20;    ///< A larger file is a fault (too_large).
-  WarningSink warn;                                           ///< Called on the opening thread, at most once.
+  bool empty_classes = false;                                 ///< Whether a class may have no picture: in a test set, say.
+  WarningSink warn;                                           ///< Called on the opening thread, once for each kind of thing left out.
 };
 
 /// Encoded pictures in class folders, in torchvision ImageFolder's layout and order. Classes are the names of the
-/// subfolders, sorted by bytes (hidden ones too); samples are ordered by class, then by folder, then by file name: a/z.jpg
-/// comes before a/sub/b.jpg. Pictures are files ending in .jpg .jpeg .png .ppm .bmp .pgm .tif .tiff .webp, upper or lower
+/// subfolders, sorted by bytes; samples are ordered by class, then by folder, then by file name: a/z.jpg
+/// comes before a/sub/b.jpg. Folders that programs make for themselves are passed over and told, at any depth: names that begin
+/// with a dot (.git, .ipynb_checkpoints), @eaDir, __MACOSX, lost+found. torchvision takes them for classes. Pictures are files ending in .jpg .jpeg .png .ppm .bmp .pgm .tif .tiff .webp, upper or lower
 /// case; others are passed over, and told in one warning with their number and the first name.
-/// Symbolic links are followed, to files and to folders. A folder is entered once a class, as device and inode tell, so a
-/// cycle ends, and a folder reached by two ways in one class counts once, by the first (torchvision: by each; for ever in a
-/// cycle). A link that leads nowhere is a sample whose reading fails.
+/// Symbolic links are followed, to files and to folders, and a folder that is reached by two ways counts by each. Only one that
+/// lies within itself, as resolved paths tell, is left out and told (torchvision goes on for ever). A link that leads nowhere is a
+/// sample whose reading fails.
 /// Permissions: a folder that cannot be listed ends the run; a file that cannot be read is that sample's fault.
 /// Threads: `read` takes no lock, and allocates only where the scratch grows.
 /// Owns:    the folder's descriptor, the names (their bytes plus 12 a sample).
-/// Errors:  Error(data) for a missing or unreadable folder (named), no class folder, a class without a picture, folders
-///          nested deeper than 64. `read`: missing (also: not permitted, not a regular file), truncated (empty, or shrunk
+/// Errors:  Error(data) for a missing or unreadable folder (named), no class folder, a class without a picture (with
+///          empty_classes: no picture at all), folders nested deeper than 64, more than 65,536 links to follow. `read`: missing (also: not permitted, not a regular file), truncated (empty, or shrunk
 ///          while read), corrupt (grown while read, I/O error), too_large.
 /// The fingerprint is taken of relative paths and sizes, so opening examines every file once; contents are not read.
 /// Source:  torchvision 0.26 `datasets/folder.py` (layout, order, extensions).

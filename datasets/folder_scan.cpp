@@ -7,7 +7,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <memory>
-#include <set>
 #include <sys/stat.h>
 #include <utility>
 #include <xxhash.h>
@@ -15,28 +14,33 @@
 namespace millrace {
 namespace {
 
-constexpr int kMaxDepth = 64;
+constexpr std::size_t kMaxDepth = 64;
+constexpr std::uint64_t kMaxLinks = 1 << 16;  // Followed: those that lead to one another's folders multiply.
+constexpr const char* kEndingsText = "(.jpg .jpeg .png .ppm .bmp .pgm .tif .tiff .webp)";
 
 struct CloseDirectory {
   void operator()(DIR* d) const { ::closedir(d); }
 };
 using Directory = std::unique_ptr<DIR, CloseDirectory>;
-using FileId = std::pair<dev_t, ino_t>;
 
 struct Listed {
-  std::vector<std::string> folders, files;
+  struct Folder {
+    std::string name;
+    bool link = false;
+    auto operator<=>(const Folder&) const = default;
+  };
+  std::vector<Folder> folders;
+  std::vector<std::string> files;
 };
 
-/// What a folder holds, links followed. `seen_as` becomes the folder's own identity.
-Listed list(const std::filesystem::path& path, FileId& seen_as) {
+/// What a folder holds, links followed.
+Listed list(const std::filesystem::path& path) {
   const Directory directory(::opendir(path.c_str()));
   if (!directory) {
     const int why = errno;
     throw data_error(path, "the folder cannot be read: " + system_message(why),
                      why == EACCES ? "give read and search permission (chmod u+rx)" : why == ENOTDIR ? "name a folder, not a file" : "check the path");
   }
-  struct stat status {};
-  if (::fstat(::dirfd(directory.get()), &status) == 0) seen_as = {status.st_dev, status.st_ino};
   Listed listed;
   for (;;) {
     errno = 0;
@@ -44,11 +48,13 @@ Listed list(const std::filesystem::path& path, FileId& seen_as) {
     if (!entry) break;
     const std::string name = entry->d_name;
     if (name == "." || name == "..") continue;
-    bool folder = entry->d_type == DT_DIR;
-    if (entry->d_type == DT_LNK || entry->d_type == DT_UNKNOWN) {
-      folder = ::fstatat(::dirfd(directory.get()), name.c_str(), &status, 0) == 0 && S_ISDIR(status.st_mode);
-    }
-    (folder ? listed.folders : listed.files).push_back(name);
+    bool folder = entry->d_type == DT_DIR, link = entry->d_type == DT_LNK;
+    struct stat status {};
+    const auto examine = [&](int flags) { return ::fstatat(::dirfd(directory.get()), name.c_str(), &status, flags) == 0; };
+    if (entry->d_type == DT_UNKNOWN) link = examine(AT_SYMLINK_NOFOLLOW) && S_ISLNK(status.st_mode);
+    if (link || entry->d_type == DT_UNKNOWN) folder = examine(0) && S_ISDIR(status.st_mode);
+    if (folder) listed.folders.push_back({name, link});
+    else listed.files.push_back(name);
   }
   if (errno != 0) throw data_error(path, "the folder cannot be read: " + system_message(errno), "check the disk");
   std::ranges::sort(listed.folders);
@@ -56,40 +62,60 @@ Listed list(const std::filesystem::path& path, FileId& seen_as) {
   return listed;
 }
 
+/// The folder's path without links. Identity is asked of paths: inode numbers are alike on file systems that unite or invent them.
+std::filesystem::path resolved(const std::filesystem::path& path) {
+  std::error_code error;
+  std::filesystem::path out = std::filesystem::canonical(path, error);
+  if (error) throw data_error(path, "the folder cannot be read: " + error.message(), "check the path");
+  return out;
+}
+
+void count(std::uint64_t& number, std::string& first, const std::string& name) {
+  if (number++ == 0) first = name;
+}
+
 /// One class: its folders with their pictures, to be sorted by the folder's path.
 class ClassScan {
  public:
-  ClassScan(const std::filesystem::path& root, FileId root_id, FolderListing& listing) : root_(root), listing_(listing), entered_{root_id} {}
+  /// `links`: to folders, followed so far in all classes.
+  ClassScan(const std::filesystem::path& root, FolderListing& listing, std::uint64_t& links) : root_(root), listing_(listing), links_(links) {}
 
-  void walk(const std::string& relative, int depth) {
-    if (depth > kMaxDepth) throw data_error(root_ / relative, "folders are nested deeper than " + std::to_string(kMaxDepth), "flatten the class folder");
-    struct stat status {};
-    // Examined before it is listed, so that what was entered already is not read again.
-    if (::stat((root_ / relative).c_str(), &status) == 0 && !entered_.insert({status.st_dev, status.st_ino}).second) return;
-    FileId ignored;
-    Listed listed = list(root_ / relative, ignored);
+  /// `above`: the resolved paths of the folders on the way here, the root's first.
+  void walk(const std::string& relative, std::vector<std::filesystem::path>& above, const Listed::Folder& folder) {
+    if (above.size() > kMaxDepth) throw data_error(root_ / relative, "folders are nested deeper than " + std::to_string(kMaxDepth), "flatten the class folder");
+    if (folder.link && links_++ == kMaxLinks)
+      throw data_error(root_, "more than " + std::to_string(kMaxLinks) + " links to folders are met in it", "links among linked folders multiply: remove some");
+    const std::filesystem::path here = folder.link ? resolved(root_ / relative) : above.back() / folder.name;
+    if (folder.link && std::ranges::find(above, here) != above.end()) return count(listing_.cycles, listing_.first_cycle, relative);
+    Listed listed = list(root_ / relative);
     std::erase_if(listed.files, [&](const std::string& name) { return pass_over(relative, name); });
     folders_.emplace_back(relative, std::move(listed.files));
-    for (const std::string& name : listed.folders) walk(relative + "/" + name, depth + 1);
+    above.push_back(here);
+    for (const Listed::Folder& inner : listed.folders) {
+      const std::string name = relative + "/" + inner.name;
+      if (is_folder_of_programs(inner.name)) count(listing_.folders_passed_over, listing_.first_folder_passed_over, name);
+      else walk(name, above, inner);
+    }
+    above.pop_back();
   }
 
   /// Appends the class's samples to the listing; returns how many.
   std::uint64_t append(std::uint32_t label, XXH3_state_t& hash) {
     std::ranges::sort(folders_, {}, &std::pair<std::string, std::vector<std::string>>::first);
-    std::uint64_t count = 0;
+    std::uint64_t samples = 0;
     for (const auto& [folder, files] : folders_) {
       for (const std::string& file : files) {
         append_sample(folder + "/" + file, label, hash);
-        ++count;
+        ++samples;
       }
     }
-    return count;
+    return samples;
   }
 
  private:
   bool pass_over(const std::string& folder, const std::string& name) {
     if (is_picture_name(name)) return false;
-    if (listing_.passed_over++ == 0) listing_.first_passed_over = folder + "/" + name;
+    count(listing_.passed_over, listing_.first_passed_over, folder + "/" + name);
     return true;
   }
   void append_sample(const std::string& name, std::uint32_t label, XXH3_state_t& hash) {
@@ -105,7 +131,7 @@ class ClassScan {
 
   const std::filesystem::path& root_;
   FolderListing& listing_;
-  std::set<FileId> entered_;
+  std::uint64_t& links_;
   std::vector<std::pair<std::string, std::vector<std::string>>> folders_;
 };
 
@@ -119,22 +145,31 @@ bool is_picture_name(std::string_view name) {
   });
 }
 
-FolderListing scan_folder(const std::filesystem::path& folder) {
+bool is_folder_of_programs(std::string_view name) { return name.starts_with('.') || name == "@eaDir" || name == "__MACOSX" || name == "lost+found"; }
+
+FolderListing scan_folder(const std::filesystem::path& folder, bool empty_classes) {
   FolderListing listing;
-  FileId root_id;
-  Listed top = list(folder, root_id);
-  if (top.folders.empty()) throw data_error(folder, "no class folder is there", "put each class's pictures into a folder of its own, and name the one above");
-  listing.classes = std::move(top.folders);
+  Listed top = list(folder);
+  std::erase_if(top.folders, [&](const Listed::Folder& inner) {
+    const bool pass = is_folder_of_programs(inner.name);
+    if (pass) count(listing.folders_passed_over, listing.first_folder_passed_over, inner.name);
+    return pass;
+  });
+  const std::string but = listing.folders_passed_over ? " (" + listing.first_folder_passed_over + " is none)" : "";
+  if (top.folders.empty()) throw data_error(folder, "no class folder is there" + but, "put each class's pictures into a folder of its own, and name the one above");
   XXH3_state_t hash;
   XXH3_64bits_reset(&hash);
-  for (std::uint32_t label = 0; label < listing.classes.size(); ++label) {
-    const std::string& name = listing.classes[label];
-    ClassScan scan(folder, root_id, listing);
-    scan.walk(name, 1);
-    if (scan.append(label, hash) == 0) {
-      throw data_error(folder / name, "the class folder holds no picture (.jpg .jpeg .png .ppm .bmp .pgm .tif .tiff .webp)", "add pictures, or remove the folder");
-    }
+  std::vector<std::filesystem::path> above{resolved(folder)};
+  std::uint64_t links = 0;
+  for (const Listed::Folder& inner : top.folders) {
+    ClassScan scan(folder, listing, links);
+    scan.walk(inner.name, above, inner);
+    const std::uint64_t samples = scan.append(static_cast<std::uint32_t>(listing.classes.size()), hash);
+    if (samples == 0 && !empty_classes) throw data_error(folder / inner.name, std::string("the class folder holds no picture ") + kEndingsText, "add pictures, or remove the folder");
+    listing.classes.push_back(inner.name);
+    listing.class_sizes.push_back(samples);
   }
+  if (listing.labels.empty()) throw data_error(folder, std::string("no class folder holds a picture ") + kEndingsText, "add pictures");
   listing.fingerprint = XXH3_64bits_digest(&hash);
   listing.names.shrink_to_fit();
   listing.begins.shrink_to_fit();

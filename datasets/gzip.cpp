@@ -23,6 +23,15 @@ struct GzipReader::State {
     stream.avail_in = static_cast<uInt>(got);
     return got > 0;
   }
+  /// Between members: whether only zeros are left, up to the end of the file.
+  bool ends_in_zeros() {
+    while (stream.avail_in > 0 || refill()) {
+      if (*stream.next_in != 0) return false;
+      ++stream.next_in;
+      --stream.avail_in;
+    }
+    return true;
+  }
 };
 
 GzipReader::GzipReader(const File& file) : state_(std::make_unique<State>(file)) {
@@ -39,6 +48,10 @@ std::size_t GzipReader::read_some(std::span<std::uint8_t> out) {
     if (stream.avail_in == 0 && !state_->refill()) {
       if (state_->between_members) break;
       throw data_error(state_->file.path(), state_->position(), "the gzip stream ends early", "the file is truncated: fetch it again");
+    }
+    if (state_->between_members && state_->position() > 0 && *stream.next_in == 0) {
+      if (state_->ends_in_zeros()) break;
+      throw data_error(state_->file.path(), state_->position(), "the gzip stream is followed by zeros and then by other bytes", "fetch the file again");
     }
     state_->between_members = false;
     constexpr std::size_t kMost = std::size_t{1} << 30;  // zlib counts in 32 bits.

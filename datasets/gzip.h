@@ -12,8 +12,9 @@ namespace millrace {
 /// a file would unpack to, no more than was asked for is ever written.
 /// Threads: one caller.
 /// Owns:    zlib's state and 64 KiB; `file` outlives it.
+/// Zeros after the last member, as tapes and some file systems leave them, are no data (gzip itself passes over them).
 /// Errors:  Error(data) with the offset in the compressed file: not gzip, damaged (the CRC is checked at a member's end),
-///          ends early.
+///          ends early, bytes that are not zero after zeros.
 class GzipReader {
  public:
   explicit GzipReader(const File& file);

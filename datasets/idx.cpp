@@ -137,25 +137,60 @@ struct Located {
   const KnownFile* known = nullptr;
 };
 
-/// `kind` is "images-idx3" or "labels-idx1".
-Located locate(const IdxOptions& options, std::string kind) {
-  const std::string part = options.split == Split::train ? "train-" : "t10k-";
-  const std::string usual = part + kind + "-ubyte";
-  kind[kind.find('-')] = '.';
-  const std::string dotted = part + kind + "-ubyte";
-  std::error_code error;
-  for (const std::string& name : {usual, dotted, usual + ".gz", dotted + ".gz"}) {
-    const auto status = std::filesystem::status(options.folder / name, error);
-    // A file that is there but cannot be examined is opened all the same: that says why.
-    if (status.type() != std::filesystem::file_type::not_found) return {options.folder / name, find_known(options.name, usual)};
-  }
-  throw data_error(options.folder, "neither " + usual + " nor " + dotted + " is there, plain or .gz", "put the files of " + options.name + " there, or name their folder in data.path");
+/// The names that a file may have, the usual one first. `kind` is "images-idx3" or "labels-idx1".
+std::vector<std::string> names_of(const IdxOptions& options, std::string kind) {
+  std::string dotted = kind;
+  dotted[dotted.find('-')] = '.';
+  const std::string prefix = options.files.empty() ? "" : options.files + "-";
+  std::vector<std::string> out;
+  for (const std::string packed : {"", ".gz"})
+    for (const std::string part : {options.split == Split::train ? "train-" : "t10k-", options.split == Split::train ? "" : "test-"})
+      for (const std::string& form : {kind, dotted})
+        if (!part.empty()) out.push_back(prefix + part + form + "-ubyte" + packed);
+  return out;
 }
 
-std::vector<std::string> classes_of(const IdxOptions& options) {
+Located locate(const IdxOptions& options, const std::string& kind) {
+  const std::vector<std::string> names = names_of(options, kind);
+  std::vector<std::filesystem::path> folders{options.folder, options.folder / "raw"};
+  if (options.name == "mnist") folders.push_back(options.folder / "MNIST" / "raw");
+  if (options.name == "fashion-mnist") folders.push_back(options.folder / "FashionMNIST" / "raw");
+  std::error_code error;
+  for (const auto& folder : folders)
+    for (const std::string& name : names) {
+      const auto status = std::filesystem::status(folder / name, error);
+      // A file that is there but cannot be examined is opened all the same: that says why.
+      if (status.type() != std::filesystem::file_type::not_found) return {folder / name, find_known(options.name, names.front())};
+    }
+  throw data_error(options.folder, "neither " + names[0] + " nor " + names[1] + " is there, plain or .gz", "put the files of " + options.name + " there, or name their folder in data.path");
+}
+
+std::vector<std::string> classes_of(const IdxOptions& options, std::span<const std::uint8_t> labels) {
   if (!options.classes.empty()) return options.classes;
+  if (options.count_classes) {
+    std::vector<std::string> out;
+    for (int label = options.first_label; label <= std::max<int>(options.first_label, *std::ranges::max_element(labels)); ++label) out.push_back(std::to_string(label));
+    return out;
+  }
   if (options.name != "fashion-mnist") return numbered_classes(10);
   return {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"};
+}
+
+/// The labels as numbers of classes, from 0.
+std::vector<std::uint8_t> numbered(const std::filesystem::path& path, std::span<const std::uint8_t> labels, std::size_t classes, const IdxOptions& options) {
+  const int first = options.first_label;
+  const auto fits = [&](std::uint8_t label) { return label >= first && static_cast<std::size_t>(label - first) < classes; };
+  const auto bad = std::ranges::find_if_not(labels, fits);
+  if (bad != labels.end()) {
+    const bool published = options.classes.empty() && !options.count_classes;
+    throw data_error(path, static_cast<std::uint64_t>(8 + (bad - labels.begin())), "label " + std::to_string(*bad) + " is out of range, the set has " +
+                     std::to_string(classes) + " classes" + (first ? " from label " + std::to_string(first) + " on" : ""),
+                     published ? "fetch the file again; a set of your own is data.name = \"idx\", with any number of classes"
+                               : "name as many data.classes as there are labels, and the label of the first in data.first_label");
+  }
+  std::vector<std::uint8_t> out;
+  for (const std::uint8_t label : labels) out.push_back(static_cast<std::uint8_t>(label - first));
+  return out;
 }
 
 }  // namespace
@@ -165,14 +200,10 @@ std::unique_ptr<Source> open_idx(const IdxOptions& options) {
   const IdxFile labels = read_idx(labels_file.path, kLabelsMagic, labels_file.known, options);
   const Labels of_labels{labels_file.path, labels.dims[0]};
   IdxFile images = read_idx(images_file.path, kImagesMagic, images_file.known, options, &of_labels);
-  RawSet set{.name = options.name, .classes = classes_of(options), .size = {static_cast<int>(images.dims[2]), static_cast<int>(images.dims[1])}, .channels = 1};
   const auto span = labels.payload.span();
-  const auto bad = std::ranges::find_if(span, [&](std::uint8_t label) { return label >= set.classes.size(); });
-  if (bad != span.end()) {
-    throw data_error(labels_file.path, static_cast<std::uint64_t>(8 + (bad - span.begin())), "label " + std::to_string(*bad) + " is out of range, the set has " +
-                     std::to_string(set.classes.size()) + " classes", "fetch the file again, or give as many class names as there are labels");
-  }
-  set.labels.assign(span.begin(), span.end());
+  RawSet set{.name = options.name, .classes = classes_of(options, span), .size = {static_cast<int>(images.dims[2]), static_cast<int>(images.dims[1])}, .channels = 1};
+  set.path = options.folder.string();
+  set.labels = numbered(labels_file.path, span, set.classes.size(), options);
   set.pixels = std::move(images.payload);
   return make_raw_source(std::move(set));
 }

@@ -23,7 +23,9 @@ class RawSource final : public Source {
   explicit RawSource(RawSet set) : set_(std::move(set)) {
     image_bytes_ = static_cast<std::uint64_t>(set_.size.width) * static_cast<std::uint64_t>(set_.size.height) *
                    static_cast<std::uint64_t>(set_.channels);
-    info_ = {.name = set_.name, .classes = set_.classes, .raw_size = set_.size, .channels = set_.channels, .fingerprint = fingerprint_of(set_)};
+    info_ = {.name = set_.name, .classes = set_.classes, .raw_size = set_.size, .channels = set_.channels, .fingerprint = fingerprint_of(set_), .path = set_.path};
+    info_.class_sizes.resize(set_.classes.size());
+    for (const std::uint8_t label : set_.labels) ++info_.class_sizes.at(label);
   }
 
   const SourceInfo& info() const override { return info_; }

@@ -16,7 +16,8 @@ struct RawSet {
   Size size;
   int channels = 1;
   SetMemory pixels;
-  std::vector<std::uint8_t> labels;
+  std::vector<std::uint8_t> labels;  ///< Below the number of classes.
+  std::string path = {};             ///< The folder it was read from; empty: none.
 };
 
 /// Takes the set over. `read` hands out views into it: no copy, no lock, no allocation.

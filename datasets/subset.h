@@ -13,7 +13,7 @@ struct SubsetOptions {
 };
 
 /// A source made of another one's samples: sample i is `indices[i]` of `inner`. Repetitions are allowed.
-/// A fault's index is the subset's, its origin the inner sample's.
+/// A fault's index is the subset's, its origin the inner sample's. info().class_sizes is empty: samples are not counted.
 /// Owns:   `inner`.
 /// Errors: Error(usage) for an index beyond the inner source, no entry at all, or a count above what there is.
 std::unique_ptr<Source> open_subset(std::unique_ptr<Source> inner, SubsetOptions options);

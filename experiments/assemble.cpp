@@ -9,18 +9,22 @@
 
 #include "augment/cv_decoder.h"
 #include "datasets/cifar.h"
+#include "datasets/class_order.h"
 #include "datasets/digits.h"
 #include "datasets/folder.h"
 #include "datasets/idx.h"
 #include "datasets/slow_source.h"
 #include "datasets/subset.h"
+#include "experiments/opened.h"
 #include "pipeline/error.h"
 
 namespace millrace {
 namespace {
 
 std::unique_ptr<Source> idx(const DataSpec& data, const std::string& path, Split split, const Warn& warn) {
-  return open_idx({.folder = path, .name = data.name, .split = split, .classes = {}, .verify = data.verify, .warn = warn});
+  const bool own = data.name == "idx";
+  return open_idx({.folder = path, .name = data.name, .split = split, .files = data.files, .classes = data.classes, .count_classes = own, .first_label = data.first_label,
+                   .verify = data.verify, .warn = warn});
 }
 
 template <CifarOptions::Set set>
@@ -35,8 +39,20 @@ std::unique_ptr<Source> digits(const DataSpec& data, const std::string&, Split s
   return open_digits(options);
 }
 
-std::unique_ptr<Source> folder(const DataSpec&, const std::string& path, Split, const Warn& warn) {
-  return open_folder({.folder = path, .warn = warn});
+std::unique_ptr<Source> folder(const DataSpec&, const std::string& path, Split split, const Warn& warn) {
+  auto source = open_folder({.folder = path, .empty_classes = split == Split::test, .warn = warn});
+  if (const std::string remark = remark_on_classes(source->info()); warn && !remark.empty()) warn(remark);
+  return source;
+}
+
+/// Whether a path says by itself where it begins: "/data", "./data", "..", ".".
+bool stands_as_it_is(const std::filesystem::path& path) {
+  const std::string first = path.begin()->string();
+  return path.is_absolute() || first == "." || first == "..";
+}
+
+std::string home_hint(const std::string& path) {
+  return path.starts_with("~") ? "; ~ is a shell's word for the home folder: write the whole path" : "";
 }
 
 std::unique_ptr<Source> take_subset(std::unique_ptr<Source> source, const DataSpec& data) {
@@ -62,12 +78,13 @@ const std::vector<KnownSet>& known_sets() {
   static const char* const kIdx = "put the four IDX files there (plain or .gz)";
   static const char* const kBin = "put the .bin files of the binary version there";
   static const std::vector<KnownSet> table{
-      {"mnist", "mnist", kIdx, idx},
-      {"fashion-mnist", "fashion-mnist", kIdx, idx},
-      {"cifar10", "cifar-10-batches-bin", kBin, cifar<CifarOptions::Set::cifar10>},
-      {"cifar100", "cifar-100-binary", kBin, cifar<CifarOptions::Set::cifar100>},
-      {"digits", "", "", digits},
-      {"folder", "", "name the folder whose subfolders are the classes (JPEG, PNG, WebP or BMP files)", folder},
+      {"mnist", "mnist", "MNIST", kIdx, idx},
+      {"fashion-mnist", "fashion-mnist", "FashionMNIST", kIdx, idx},
+      {"cifar10", "cifar-10-batches-bin", "", kBin, cifar<CifarOptions::Set::cifar10>},
+      {"cifar100", "cifar-100-binary", "", kBin, cifar<CifarOptions::Set::cifar100>},
+      {"digits", "", "", "", digits},
+      {"idx", "", "", "name the folder of the IDX files", idx},
+      {"folder", "", "", "name the folder whose subfolders are the classes (JPEG, PNG, WebP or BMP files)", folder},
   };
   return table;
 }
@@ -88,9 +105,13 @@ std::string path_of(const DataSpec& data) {
   if (!data.path.empty() && data.name != "digits") {
     const std::filesystem::path path = data.path, below = data_root() / path;
     std::error_code error;
-    return path.is_relative() && std::filesystem::is_directory(below, error) ? below.string() : data.path;
+    return !stands_as_it_is(path) && std::filesystem::is_directory(below, error) ? below.string() : data.path;
   }
-  return *set.folder ? (std::filesystem::path(data_root()) / set.folder).string() : "";
+  if (!*set.folder) return "";
+  const std::filesystem::path root = data_root(), usual = root / set.folder, other = root / set.other;
+  std::error_code error;
+  const bool take_other = *set.other && !std::filesystem::is_directory(usual, error) && std::filesystem::is_directory(other, error);
+  return (take_other ? other : usual).string();
 }
 
 std::unique_ptr<Source> open_source(const DataSpec& data, Split split, const Warn& warn) {
@@ -98,7 +119,7 @@ std::unique_ptr<Source> open_source(const DataSpec& data, Split split, const War
   const std::string path = path_of(data);
   if (std::error_code error; !path.empty() && !std::filesystem::is_directory(path, error))
     throw Error(ErrorKind::data, data.name + ": no folder " + path,
-                std::string(set.remedy) + ", or set MILLRACE_DATA or data.path; data.name = \"digits\" needs no files");
+                std::string(set.remedy) + ", or set MILLRACE_DATA or data.path" + home_hint(path) + "; data.name = \"digits\" needs no files");
   auto source = set.open(data, path, split, warn);
   if (const auto& extra = data.extra_us_per_read; !extra.empty()) {
     if (!(source->info().raw_size == Size{}))
@@ -108,15 +129,11 @@ std::unique_ptr<Source> open_source(const DataSpec& data, Split split, const War
   return data.subset && data.name != "digits" ? take_subset(std::move(source), data) : std::move(source);
 }
 
-const Source& SourceShelf::get(const std::string& key, const DataSpec& data, Split split) {
-  auto& slot = open_[key];
-  if (!slot) slot = open_source(data, split, warn_);
-  return *slot;
-}
-
 const Source& SourceShelf::train(const DataSpec& data) {
-  const std::string key = Json{data.name, data.path, data.split, data.subset, data.subset_seed, int(data.labels), data.extra_us_per_read}.dump();
-  return get(key, data, data.split == "train" ? Split::train : Split::test);
+  auto& slot = open_[Json{data.name, data.path, data.split, data.subset, data.subset_seed, int(data.labels), data.files, data.classes, data.first_label, data.extra_us_per_read}.dump()];
+  const bool first = data.split == "train" || data.name == "folder";  // Of a folder data.path is the split.
+  if (!slot) slot = open_source(data, first ? Split::train : Split::test, warn_);
+  return *slot;
 }
 
 const Source* SourceShelf::test(const DataSpec& data) {
@@ -125,7 +142,13 @@ const Source* SourceShelf::test(const DataSpec& data) {
   whole.extra_us_per_read.clear();
   if (data.name == "folder") whole.path = data.test_path;
   if (data.name == "folder" && whole.path.empty()) return nullptr;
-  return &get(Json{data.name, whole.path, "test", 0, 0, int(data.labels)}.dump(), whole, Split::test);
+  const Source& training = train(data);
+  // What is trained on decides what labels mean, so each training set has a test set of its own.
+  auto& slot = open_[Json{"test", data.name, data.path, whole.path, int(data.labels), data.files, data.classes, data.first_label}.dump()];
+  if (slot) return slot.get();
+  slot = with_classes_of(open_source(whole, Split::test, warn_), training.info());
+  if (const std::string remark = remark_on_missing_classes(slot->info()); warn_ && !remark.empty()) warn_(remark);
+  return slot.get();
 }
 
 std::unique_ptr<Recipe> make_recipe(const Spec& spec, const SourceInfo& source, bool evaluation) {
@@ -200,6 +223,8 @@ LoaderOptions evaluation_options(const Spec& spec, const Source& source, const R
   options.sampler = Sampler::sequential;
   options.drop_last = false;
   options.extra_us_per_image = 0;
+  // A substitute would be scored in place of what could not be read, and twice: it is left out.
+  if (options.faults.action == OnBadSample::substitute) options.faults.action = OnBadSample::skip;
   options.batch = std::min(std::max(options.batch, kRows * static_cast<std::uint64_t>(ranks.size)), source.size());
   options.batches = steps_per_epoch(source.size(), options.batch, false);
   return options;

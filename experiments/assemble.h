@@ -2,7 +2,9 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "experiments/spec.h"
@@ -19,6 +21,7 @@ using Warn = std::function<void(const std::string&)>;
 struct KnownSet {
   const char* name;
   const char* folder;  ///< Under the data root; empty: generated, or named by data.path alone.
+  const char* other;   ///< The folder's name as torchvision has it, taken where the first is not there; may be empty.
   const char* remedy;  ///< What to put there.
   std::unique_ptr<Source> (*open)(const DataSpec&, const std::string& path, Split, const Warn&);
 };
@@ -27,8 +30,8 @@ const KnownSet& known_set(const std::string& name);
 
 /// MILLRACE_DATA, or "data".
 std::string data_root();
-/// Where the set of a spec lies: data.path (a relative one below the data root, where it is there), or its folder under the
-/// data root.
+/// Where the set of a spec lies: data.path (below the data root where it is there, unless it begins with "/", "./" or "../"), or its
+/// folder under the data root.
 std::string path_of(const DataSpec& data);
 
 /// Opens what [data] names. Errors: Error(data) that says where was looked and what to do.
@@ -40,12 +43,16 @@ class SourceShelf {
  public:
   explicit SourceShelf(Warn warn) : warn_(std::move(warn)) {}
   const Source& train(const DataSpec& data);  ///< The split and subset that the spec names.
-  const Source* test(const DataSpec& data);   ///< The whole test split; null for a folder without data.test_path.
+  /// The whole test split, its labels by the names of the training set's classes; null for a folder without data.test_path.
+  /// Errors: Error(data) where it has a class that training lacks.
+  const Source* test(const DataSpec& data);
+  /// True the first time that a source is asked for in this way.
+  bool first_look(const Source& source, const std::string& way) { return looked_at_.emplace(&source, way).second; }
 
  private:
-  const Source& get(const std::string& key, const DataSpec& data, Split split);
   Warn warn_;
   std::map<std::string, std::unique_ptr<Source>> open_;
+  std::set<std::pair<const Source*, std::string>> looked_at_;
 };
 
 /// The augmentations as they are switched, for training; for evaluation as operations_of says. With u8 rows Normalize is left
@@ -69,7 +76,7 @@ std::uint64_t global_batch(const DataSpec& data, const RankShape& ranks);
 
 /// [loader] and the batch of [data] for the ranks of this process.
 LoaderOptions loader_options(const Spec& spec, const RankShape& ranks = {});
-/// Reads each sample once, in order, on one rank: for evaluation.
+/// Reads each sample once, in order, on one rank: for evaluation. A bad sample ends it or is left out, never made up for by another.
 LoaderOptions evaluation_options(const Spec& spec, const Source& source, const RankShape& ranks = {});
 
 /// [train], with what follows from the data.

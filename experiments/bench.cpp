@@ -9,6 +9,7 @@
 #include "experiments/fault_file.h"
 #include "experiments/loader_stats.h"
 #include "experiments/memory.h"
+#include "experiments/opened.h"
 #include "experiments/resident.h"
 #include "experiments/tune.h"
 #include "pipeline/digest.h"
@@ -84,6 +85,7 @@ LoaderBench run_window(const Source& source, const Recipe& recipe, LoaderOptions
     break;
   }
   out.bad_samples = loader.report().bad_samples;
+  if (!out.images && !context.stop.stop_requested()) refuse_empty("bench loader", loader.report());
   out.loader_bytes = loader.bytes();
   return out;
 }
@@ -98,7 +100,9 @@ LoaderBench run_epochs(const Source& source, const Recipe& recipe, LoaderOptions
   const Forensics::Watched watched(context.forensics, loader, "loader", watchdog_seconds);
   const FaultWatch watch(loader, faults, options.faults.action, context.out);
   std::stop_callback stopper(context.stop, [&] { loader.request_stop(); });
-  const Mark from(loader);
+  Mark from(loader);
+  from.report = {};  // Workers are at it already, and all that is delivered counts.
+  from.time = made;
   while (auto batch = loader.stream().next()) {
     if (out.batches++ == 0) out.first_batch_seconds = seconds_between(made, SteadyClock::now());
     digest.add(*batch);
@@ -108,6 +112,7 @@ LoaderBench run_epochs(const Source& source, const Recipe& recipe, LoaderOptions
   }
   close_window(out, from, Mark(loader));
   out.bad_samples = loader.report().bad_samples;
+  if (!out.images && !context.stop.stop_requested()) refuse_empty("bench loader", loader.report());
   out.loader_bytes = loader.bytes();
   out.digest = digest.text();
   return out;
@@ -174,6 +179,7 @@ int bench_loader_command(const SpecArguments& arguments, const Context& context)
   FaultFile faults(arguments.out, new_run_id(spec));
   ResidentCurve resident;
   const FittedMemory memory = fit_memory(spec, source, *recipe, options, memory_bound(spec.loader));
+  context.out.note(opened_text(source));
   context.out.note(memory.text());
   if (!memory.note.empty()) context.out.warning(memory.note);
   const Source& cached = memory.source(source);
@@ -268,6 +274,8 @@ int bench_step_command(const SpecArguments& arguments, const Context& context) {
     while (auto batch = loader.stream(static_cast<int>(r)).next()) resident[r].push_back(std::move(*batch));
   if (context.stop.stop_requested()) return 0;
   bench.batches = resident[0].size();
+  for (const auto& batches : resident)
+    if (std::ranges::all_of(batches, [](const Batch& batch) { return batch.rows() == 0; })) refuse_empty("bench step", loader.report());
   RankThreads threads(ranks);
   threads.run([&](std::size_t r) {
     const auto trainer = api.make_trainer(rank_options(spec, source, recipe->format(), ranks, r, context.host));

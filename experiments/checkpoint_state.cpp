@@ -2,11 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
+#include <fstream>
 #include <limits>
 #include <set>
 
 #include <nlohmann/json.hpp>
 
+#include "experiments/opened.h"
+#include "experiments/record_check.h"
 #include "experiments/training.h"
 #include "pipeline/error.h"
 
@@ -14,6 +18,7 @@ namespace millrace {
 namespace {
 
 constexpr int kFormat = 1;
+constexpr std::size_t kDeepest = 64;
 
 double number(const Json& json, const char* key) {
   const Json& value = json.at(key);
@@ -131,6 +136,8 @@ Json to_json(const CheckpointState& s) {
           {"loader", {{"seed", s.loader_seed}, {"epoch", s.epoch}, {"position", s.position}}},
           {"batch", s.batch},
           {"samples", s.samples},
+          {"fingerprint", s.fingerprint},
+          {"classes", s.classes},
           {"world_size", s.world_size},
           {"evaluations_at_target", s.reached},
           {"device", s.device},
@@ -153,6 +160,8 @@ CheckpointState checkpoint_state(const Json& json, const std::string& place) {
     s.position = loader.at("position").get<std::uint64_t>();
     s.batch = json.at("batch").get<std::uint64_t>();
     s.samples = json.at("samples").get<std::uint64_t>();
+    s.fingerprint = json.value("fingerprint", "");
+    s.classes = json.value("classes", std::vector<std::string>());
     s.world_size = json.at("world_size").get<int>();
     s.reached = json.at("evaluations_at_target").get<std::uint32_t>();
     s.device = json.at("device").get<std::string>();
@@ -166,7 +175,31 @@ CheckpointState checkpoint_state(const Json& json, const std::string& place) {
   }
 }
 
-std::vector<std::string> check_same_run(const CheckpointState& state, const Spec& spec, std::uint64_t samples, std::uint64_t batch,
+std::string difference_of_classes(const std::vector<std::string>& theirs, const std::vector<std::string>& mine) {
+  if (theirs.empty() || mine.empty() || theirs == mine) return {};
+  if (theirs.size() != mine.size())
+    return std::to_string(theirs.size()) + " classes there, " + std::to_string(mine.size()) + " here";
+  const auto [a, b] = std::ranges::mismatch(theirs, mine);
+  return "class " + std::to_string(a - theirs.begin()) + " is '" + *a + "' there, '" + *b + "' here";
+}
+
+void check_weights(const Spec& spec, const SourceInfo& source) {
+  const train::TrainOptions& t = spec.train.options;
+  if (t.weights.empty() || t.fresh_head) return;
+  const std::filesystem::path state = std::filesystem::path(t.weights).parent_path() / "state.json";
+  std::ifstream in(state);  // Other files say nothing of classes.
+  std::string line;
+  if (!in || !std::getline(in, line) || depth_of(line) > kDeepest) return;
+  const Json json = Json::parse(line, nullptr, false);
+  const Json classes = json.is_object() ? json.value("classes", Json()) : Json();
+  if (!classes.is_array() || !std::ranges::all_of(classes, [](const Json& name) { return name.is_string(); })) return;
+  const std::string differ = difference_of_classes(classes.get<std::vector<std::string>>(), class_names(source));
+  if (differ.empty()) return;
+  throw Error(ErrorKind::usage, "train.weights: " + t.weights + " was trained on other classes: " + differ + (source.path.empty() ? "" : " (" + source.path + ")"),
+              "fresh_head = true leaves its classifier out; or train on the classes that it knows");
+}
+
+std::vector<std::string> check_same_run(const CheckpointState& state, const Spec& spec, const Source& source, std::uint64_t batch,
                                         const std::string& place) {
   const auto other = [&](const std::string& what, const Json& mine, const Json& theirs) {
     throw Error(ErrorKind::usage, place + ": of another run: " + what + " is " + text_of(theirs) + " there, " + text_of(mine) + " here",
@@ -185,7 +218,13 @@ std::vector<std::string> check_same_run(const CheckpointState& state, const Spec
     });
   if (mine.value("augment", Json()) != state.spec.value("augment", Json()))
     other("augment", mine.value("augment", Json()), state.spec.value("augment", Json()));
-  if (samples != state.samples) other("the data set's size", samples, state.samples);
+  const SourceInfo& info = source.info();
+  if (const std::string classes = difference_of_classes(state.classes, class_names(info)); !classes.empty())
+    throw Error(ErrorKind::usage, place + ": of a run on other classes: " + classes + (info.path.empty() ? "" : " (" + info.path + ")"),
+                "labels would change their meaning: resume on the classes it was trained on, or start in another folder (--out)");
+  if (source.size() != state.samples) other("the data set's size", source.size(), state.samples);
+  if (!state.fingerprint.empty() && info.fingerprint != state.fingerprint)
+    changed.push_back("the data set's fingerprint " + info.fingerprint + " (was " + state.fingerprint + "): its files are others");
   if (batch != state.batch) other("the global batch", batch, state.batch);
   return changed;
 }

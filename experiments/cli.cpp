@@ -193,9 +193,9 @@ int run_cli(int argc, char** argv, Signals& signals) {
   report->add_option("--out", a.out, "with --published alone: folder of its page and pictures (default: the page, on stdout)")->type_name("DIR");
   auto* data = app.add_subcommand("data", "data sets");
   data->require_subcommand(1);
-  auto* list = data->add_subcommand("list", "known sets and where they are looked for");
-  auto* check = data->add_subcommand("check", "open sets whole and compare them with what was published");
-  check->add_option("names", names, "sets (default: all that are there)")->type_name("NAME");
+  auto* list = data->add_subcommand("list", "known sets, where they are looked for and what is there");
+  auto* check = data->add_subcommand("check", "read sets whole: known ones beside what was published, folders picture by picture");
+  check->add_option("names", names, "known sets, folders of classes, or specs, whose sets are checked (default: the known sets that are there)")->type_name("NAME|PATH|SPEC");
 
   try {
     app.parse(argc, argv);

@@ -73,7 +73,7 @@ class TrainOutput {
     if (records_.repaired()) context.out.warning(records_.path() + ": an unfinished last line was removed");
   }
   /// A run begins, or goes on under its name. False: it is complete.
-  bool begin(const Spec& spec, const std::string& run, const Resume* resume, bool at_the_end) {
+  bool begin(const Spec& spec, SourceShelf& sources, const std::string& run, const Resume* resume, bool at_the_end) {
     run_ = run;
     if (tensorboard_) scalars_.emplace(tensorboard_folder(folder_, shown_name(run)), resume ? resume->state.epoch + 1 : 0);
     bool known = false, complete = false;
@@ -84,7 +84,11 @@ class TrainOutput {
       if (record.value("stopped_at_target", false)) at_the_end = true;
     }
     if (complete && at_the_end) return false;
-    if (!known) records_.append(run_record(spec, context_, run, "in memory"));
+    if (!known) {
+      Json record = run_record(spec, context_, run, "in memory");
+      record["data"] = data_record(spec, sources);
+      records_.append(record);
+    }
     if (resume) records_.append(resume_record(*resume, context_));
     return true;
   }
@@ -196,7 +200,7 @@ int train_command(const SpecArguments& arguments, const Context& context) {
       for (const std::string& remark : idle_schedules(spec.train, double(spec.train.steps) / double(epoch_steps_of(spec, source, ranks.shape()))))
         context.out.warning(spec.file + ": " + remark);
     const bool at_the_end = resume && resume->state.position == steps_of(spec, source, ranks.shape());
-    bool more = !output || output->begin(spec, run, resume ? &*resume : nullptr, at_the_end);
+    bool more = !output || output->begin(spec, sources, run, resume ? &*resume : nullptr, at_the_end);
     follow_first(ranks, folder, resume, more);
     if (!more) {
       if (output) context.out.note("run " + run + " is complete: nothing is left to do");

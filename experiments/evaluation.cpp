@@ -10,8 +10,8 @@ namespace {
 
 void add_evaluation(Json& record, const train::Evaluation& e) {
   record["evaluate_seconds"] = e.seconds;
-  record["accuracy"] = e.accuracy;
-  record["evaluation_loss"] = finite(e.loss);
+  record["accuracy"] = e.scored ? Json(e.accuracy) : Json(nullptr);
+  record["evaluation_loss"] = e.scored ? finite(e.loss) : Json(nullptr);
   record["scored"] = e.scored;
   record["per_class_accuracy"] = Json::array();
   for (std::size_t c = 0; c < e.class_count.size(); ++c)
@@ -26,16 +26,16 @@ class Evaluator {
       : spec_(spec), test_(test), crew_(crew), options_(options), faults_(faults), context_(context), recipe_(make_recipe(spec, test.info(), true)) {}
 
   /// A range of the test set, each sample on one rank. The same on every rank.
-  train::Evaluation exact(LoaderOptions options, std::uint64_t& bad_samples) {
-    if (options.batch < static_cast<std::uint64_t>(options.world_size)) return few(options, bad_samples);
+  train::Evaluation exact(LoaderOptions options, LoaderReport& report) {
+    if (options.batch < static_cast<std::uint64_t>(options.world_size)) return few(options, report);
     options.trace = context_.trace;
     options.trace_group = "evaluation loader";
     Loader loader(test_, *recipe_, options);
     const Forensics::Watched watched(context_.forensics, loader, "evaluation loader", spec_.loader.watchdog_seconds);
-    const FaultWatch watch(loader, faults_, spec_.loader.on_bad_sample, context_.out, "evaluation: ");
+    const FaultWatch watch(loader, faults_, options.faults.action, context_.out, "evaluation: ");
     StopLoader stopper(context_.stop, loader);
     const train::Evaluation all = by_rank([&](std::size_t r) -> BatchStream& { return loader.stream(static_cast<int>(r)); });
-    bad_samples = loader.report().bad_samples;
+    report = loader.report();
     return all;
   }
 
@@ -55,12 +55,12 @@ class Evaluator {
     return each_alone(options, crew_.ranks.first() ? 1 : 0);
   }
   /// A range of fewer samples than there are ranks: rank 0's, and the others have none.
-  train::Evaluation few(const LoaderOptions& wanted, std::uint64_t& bad_samples) {
+  train::Evaluation few(const LoaderOptions& wanted, LoaderReport& report) {
     LoaderOptions options = evaluation_options(spec_, test_, {});
     options.batch = wanted.batch;
     options.first_batch = wanted.first_batch;
     options.batches = wanted.batches;
-    return each_alone(options, crew_.ranks.first() ? 1 : 0, &bad_samples);
+    return each_alone(options, crew_.ranks.first() ? 1 : 0, &report);
   }
 
  private:
@@ -72,7 +72,7 @@ class Evaluator {
   }
 
   /// The first `local_ranks` of this process with a loader each, as if each were the only rank; the others have nothing to score.
-  train::Evaluation each_alone(LoaderOptions options, int local_ranks, std::uint64_t* bad_samples = nullptr) {
+  train::Evaluation each_alone(LoaderOptions options, int local_ranks, LoaderReport* report = nullptr) {
     struct Nothing final : BatchStream {
       std::optional<Batch> next() override { return std::nullopt; }
       std::optional<Batch> try_next() override { return std::nullopt; }
@@ -90,12 +90,12 @@ class Evaluator {
     std::vector<Nothing> nothing(crew_.trainers.size());
     std::list<FaultWatch> faults;
     for (auto& loader : loaders)
-      if (bad_samples) faults.emplace_back(*loader, faults_, spec_.loader.on_bad_sample, context_.out, "evaluation: ");
+      if (report) faults.emplace_back(*loader, faults_, options.faults.action, context_.out, "evaluation: ");
     const train::Evaluation all = by_rank([&](std::size_t r) -> BatchStream& {
       if (r < loaders.size()) return loaders[r]->stream();
       return nothing[r];
     });
-    if (bad_samples && !loaders.empty()) *bad_samples = loaders[0]->report().bad_samples;
+    if (report && !loaders.empty()) *report = loaders[0]->report();
     return all;
   }
 
@@ -122,11 +122,12 @@ Counted counted_by(EvaluationBeside how, std::uint64_t images, std::uint64_t glo
 
 bool evaluate(const Spec& spec, const Source& test, Crew& crew, const LoaderOptions& options, FaultFile& faults, const Context& context, Json& record) {
   Evaluator evaluator(spec, test, crew, options, faults, context);
-  std::uint64_t bad_samples = 0;
-  const train::Evaluation all = evaluator.exact(options, bad_samples);
+  LoaderReport report;
+  const train::Evaluation all = evaluator.exact(options, report);
   if (all.stop_requested) return false;
   add_evaluation(record, all);
-  record["evaluation_bad_samples"] = bad_samples;
+  record["evaluation_bad_samples"] = test.size() - all.scored;  // Of all ranks.
+  if (!all.scored) refuse_empty("evaluation", report);
 
   const EvaluationBeside how = spec.train.evaluation_beside;
   if (how == EvaluationBeside::none) return true;
@@ -147,8 +148,7 @@ bool evaluate(const Spec& spec, const Source& test, Crew& crew, const LoaderOpti
       rest.batch = std::min(global, test.size());
       rest.first_batch = test.size() / global;
       rest.batches = 1;
-      std::uint64_t ignored = 0;
-      part = evaluator.exact(rest, ignored);
+      part = evaluator.exact(rest, report);
     } else {
       // A set of fewer samples than ranks is repeated whole, too.
       const double whole = double(counts.doubled / test.size());
@@ -162,7 +162,7 @@ bool evaluate(const Spec& spec, const Source& test, Crew& crew, const LoaderOpti
   }
   const bool any = scored > 0;
   record["evaluation_beside"] = {{"how", to_json(spec).at("train").at("evaluation_beside")},
-                                 {"scored", counts.scored},
+                                 {"scored", static_cast<std::uint64_t>(scored)},
                                  {"missed", counts.missed},
                                  {"doubled", counts.doubled},
                                  {"accuracy", any ? Json(correct / scored) : Json(nullptr)},

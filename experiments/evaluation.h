@@ -27,10 +27,11 @@ struct Counted {
 Counted counted_by(EvaluationBeside how, std::uint64_t images, std::uint64_t global_batch, std::uint64_t ranks);
 
 /// Scores the test set exactly, each sample on one rank, and adds the figures to an epoch's record; beside them, where the spec asks for
-/// it, what another way of counting would have given, from a pass over the samples in which they differ. Bad samples are treated as in
-/// training. `options`: evaluation_options, made to fit the memory (fit_evaluation).
+/// it, what another way of counting would have given, from a pass over the samples in which they differ. Bad samples are left out and
+/// counted; with on_bad_sample = "fail" they end the run. `options`: evaluation_options, made to fit the memory (fit_evaluation).
 /// Threads: the crew's, from the caller's.
-/// Errors:  the loader's and the trainers'. Returns false where a stop came first.
+/// Errors:  the loader's and the trainers'; Error(data) where no sample could be scored, with null in the record. Returns false where a
+///          stop came first.
 bool evaluate(const Spec& spec, const Source& test, Crew& crew, const LoaderOptions& options, FaultFile& faults, const Context& context, Json& record);
 
 }  // namespace millrace

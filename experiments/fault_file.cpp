@@ -1,31 +1,44 @@
 #include "experiments/fault_file.h"
-#include "experiments/text_file.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
 #include <nlohmann/json.hpp>
 
+#include "experiments/printable.h"
+#include "experiments/text_file.h"
 #include "pipeline/error.h"
 
 namespace millrace {
 
 Json to_json(const Fault& fault) {
-  return {{"path", fault.origin},
-          {"offset", fault.offset_bytes ? Json(fault.offset_bytes) : Json(nullptr)},
-          {"kind", name_of(fault.kind)},
-          {"message", fault.detail}};
+  Json out{{"path", fault.origin},
+           {"offset", fault.offset_bytes ? Json(fault.offset_bytes) : Json(nullptr)},
+           {"kind", name_of(fault.kind)},
+           {"message", fault.detail}};
+  if (is_utf8(fault.origin)) return out;
+  out["path"] = printable(fault.origin);
+  out["path_hex"] = hex_of(fault.origin);
+  return out;
+}
+
+void refuse_empty(const std::string& what, const LoaderReport& report) {
+  const std::string first = report.faults.empty() ? "" : "; the first: " + describe(report.faults.front());
+  throw Error(ErrorKind::data, what + ": not one image could be read" + first,
+              "there is nothing to train on or to score: mend the files, or name others (data.path, data.test_path)");
 }
 
 bool FaultFile::add(const LoaderReport& report) {
   bad_samples_ += report.bad_samples;
+  least_files_ = std::max(least_files_, report.bad_files);
+  all_listed_ = all_listed_ && report.bad_files == report.faults.size();
   std::string lines;
   for (const Fault& fault : report.faults) {
     if (!files_.insert(fault.origin).second) continue;
     ++kinds_[name_of(fault.kind)];
     Json line = {{"run", run_}};
     line.update(to_json(fault));
-    // A path is bytes; what is not UTF-8 is shown as such, not refused.
     lines += line_of(line) + "\n";
   }
   if (folder_.empty() || lines.empty()) return !lines.empty();
@@ -41,8 +54,10 @@ std::string FaultFile::summary(OnBadSample action) const {
   if (!bad_samples_) return {};
   std::string kinds;
   for (const auto& [kind, count] : kinds_) kinds += (kinds.empty() ? "" : ", ") + std::to_string(count) + " " + kind;
-  std::string text = grouped(double(bad_samples_)) + (bad_samples_ == 1 ? " bad sample in " : " bad samples in ") +
-                     std::to_string(files_.size()) + (files_.size() == 1 ? " file (" : " files (") + kinds + ")";
+  const std::uint64_t files = std::max<std::uint64_t>(files_.size(), least_files_);
+  std::string text = grouped(double(bad_samples_)) + (bad_samples_ == 1 ? " bad sample in " : " bad samples in ") + (all_listed_ ? "" : "at least ") +
+                     grouped(double(files)) + (files == 1 ? " file (" : " files (") + (all_listed_ ? "" : "of the " + grouped(double(files_.size())) + " that are listed ") +
+                     kinds + ")";
   if (action == OnBadSample::skip) text += ", skipped";
   if (action == OnBadSample::substitute) text += ", substituted";
   return text + (path_.empty() ? "" : "; listed in " + path_);

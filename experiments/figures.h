@@ -29,6 +29,15 @@ Figure printed(std::string_view text);
 std::vector<Figure> printed_series(std::string_view text);
 Figure measured(double value, double low, double high);
 
+/// What stands behind an accuracy. 0 and empty: not said.
+struct Basis {
+  double scored = 0;                       ///< Images.
+  double test_set = 0;                     ///< Images that the test set has,
+  double left_out = 0;                     ///< and those of them that could not be read.
+  std::vector<std::int64_t> of_class;      ///< Scored of each class,
+  std::vector<std::int64_t> class_sizes;   ///< and what the test set has of each.
+};
+
 /// One row: the settings it was run with, its figures by column, and its series by column, an epoch each.
 /// Names that detectors know: figures load update other (s a step), t_batch t_epoch wall total (s), images_per_second, accuracy and
 /// accuracy_N (a share, or % where the unit says so), cumulative, utilisation; series seconds images_per_second accuracy loss.
@@ -38,6 +47,7 @@ struct FigureRow {
   std::vector<std::pair<std::string, Figure>> figures;
   std::map<std::string, std::vector<Figure>> series;
   std::vector<double> class_accuracy;   ///< In the unit of `accuracy`.
+  Basis basis;                          ///< Of the accuracy and of those of classes.
   std::vector<std::string> throughout;  ///< Columns that held in every epoch, as the source says.
   std::string needs;                    ///< "8 GPUs": what a re-run must have; empty: any machine.
   std::size_t runs = 1;

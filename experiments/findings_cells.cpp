@@ -1,6 +1,7 @@
 // D2 and D3: cells that must agree with one another, and cells that agree too well.
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "experiments/detectors.h"
 #include "experiments/findings.h"
@@ -80,28 +81,42 @@ void judge_rate(const FigureRow& row, std::size_t epoch, const Figure& rate, con
                                   : ".")});
 }
 
+/// How much of the test set stands behind the figures, as far as the records say.
+std::string said_of(const Basis& basis) {
+  if (!basis.test_set) return "they agree";
+  if (basis.scored != basis.test_set) return "they agree, on " + grouped(basis.scored) + " of the test set's " + counted(std::size_t(basis.test_set), "image");
+  const bool by_class = !basis.class_sizes.empty() && basis.of_class == basis.class_sizes;
+  return "they agree, on as many images as the test set has" + std::string(by_class ? ", of each class" : "");
+}
+
 void judge_classes(const FigureTable& table, Findings& out) {
   Findings agreed, told;
+  std::set<std::string> bases;
   for (const FigureRow& row : table.rows) {
-    const ClassCheck check = check_classes(row.class_accuracy, table.class_sizes);
+    const ClassCheck check = check_classes(row.class_accuracy, row.basis.of_class.empty() ? table.class_sizes : row.basis.of_class);
     const Figure* accuracy = row.find("accuracy");
     if (check.errors.empty() || !accuracy) continue;
     const double unit = table.in_percent("accuracy") ? 1 : 100;  // Class accuracies are in per cent.
     const double slack = 0.005 + unit * (accuracy->high - accuracy->low) / 2;
     const bool agrees = std::abs(check.weighted - unit * accuracy->value) <= slack;
     const bool outlier = double(check.errors[check.worst]) > 3 * check.expected_at_worst;
+    const std::string basis = said_of(row.basis);
     std::string text = row.name + ": class accuracies weighted by class size give " + fixed(check.weighted, 2) + " %, " +
                        (accuracy->mark.empty() && unit == 100 ? "overall " : "printed ") + fixed(unit * accuracy->value, 2) +
-                       " %: " + (agrees ? "every image was scored once." : "they do not agree.");
+                       " %: " + (agrees ? basis : "they do not agree") + ".";
+    if (row.basis.left_out)
+      text += " " + grouped(row.basis.left_out) + (row.basis.left_out == 1 ? " image of the test set" : " images of the test set") +
+              " could not be read and were left out: the accuracy is that of the others.";
     if (outlier)
       text += " Class " + std::to_string(check.worst) + " has " + std::to_string(check.errors[check.worst]) + " of the " +
               std::to_string(check.total_errors) + " errors, where the other classes' rate predicts " + fixed(check.expected_at_worst, 0) +
               ": the overall figure hides it.";
-    (agrees && !outlier ? agreed : told).push_back({"D2", text});
+    const bool plain = agrees && !outlier && !row.basis.left_out;
+    if (plain) bases.insert(basis);
+    (plain ? agreed : told).push_back({"D2", text});
   }
-  if (agreed.size() > 4)
-    out.push_back({"D2", "Class accuracies weighted by class size give the overall accuracy in " + counted(agreed.size(), "row") +
-                             ": every image was scored once."});
+  if (agreed.size() > 4 && bases.size() == 1)
+    out.push_back({"D2", "Class accuracies weighted by class size give the overall accuracy in " + counted(agreed.size(), "row") + ": " + *bases.begin() + "."});
   else
     out.insert(out.end(), agreed.begin(), agreed.end());
   out.insert(out.end(), told.begin(), told.end());

@@ -1,6 +1,5 @@
 #include "experiments/host.h"
 
-#include <sched.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -12,6 +11,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "pipeline/cores.h"
 #include "version.h"
 
 namespace millrace {
@@ -25,15 +25,6 @@ std::string cpu_model() {
   return "unknown";
 }
 
-/// cgroup v2 ("max 100000" or "200000 100000"), then v1.
-double quota() {
-  double limit = 0, period = 0;
-  if (std::ifstream v2("/sys/fs/cgroup/cpu.max"); v2 >> limit >> period && period > 0) return limit / period;
-  std::ifstream q("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"), p("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
-  if (q >> limit && p >> period && limit > 0 && period > 0) return limit / period;
-  return 0;
-}
-
 double seconds_of(const timeval& t) { return double(t.tv_sec) + double(t.tv_usec) * 1e-6; }
 
 }  // namespace
@@ -41,12 +32,9 @@ double seconds_of(const timeval& t) { return double(t.tv_sec) + double(t.tv_usec
 Host read_host() {
   Host host;
   host.cpu = cpu_model();
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  host.cores_visible = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : int(sysconf(_SC_NPROCESSORS_ONLN));
-  host.cgroup_cores = quota();
-  host.cores = host.cores_visible;
-  if (host.cgroup_cores > 0) host.cores = std::max(1, std::min(host.cores_visible, int(std::ceil(host.cgroup_cores))));
+  host.cores_visible = visible_cores();
+  host.cgroup_cores = cgroup_cores().value_or(0);
+  host.cores = usable_cores();
   host.memory_gib = double(sysconf(_SC_PHYS_PAGES)) * double(sysconf(_SC_PAGE_SIZE)) / double(1 << 30);
   utsname name{};
   if (uname(&name) == 0) host.os = std::string(name.sysname) + " " + name.release + " " + name.machine;

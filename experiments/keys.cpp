@@ -140,10 +140,25 @@ void KeyReader::numbers(const char* name, std::vector<double>& value, std::vecto
   const Json list = e->value.is_number() ? Json::array({e->value}) : e->value;
   if (!list.is_array() || std::find(counts.begin(), counts.end(), list.size()) == counts.end()) mistyped(*e, expected);
   std::vector<double> out;
-  for (const Json& item : list) {
-    if (!item.is_number()) mistyped(*e, expected);
-    out.push_back(item.get<double>());
-    if (!(out.back() >= low && out.back() <= high) || !std::isfinite(out.back())) mistyped(*e, expected);
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    const bool number = list[i].is_number();
+    if (number) out.push_back(list[i].get<double>());
+    if (number && out.back() >= low && out.back() <= high && std::isfinite(out.back())) continue;
+    if (!e->value.is_array()) mistyped(*e, expected);
+    throw Error(ErrorKind::usage, e->value_place + ": " + label_ + "." + e->key + ": expected " + expected + ", found " + kind_of(list[i]) + " at place " + std::to_string(i + 1));
+  }
+  value = std::move(out);
+}
+
+void KeyReader::texts(const char* name, std::vector<std::string>& value) {
+  const Entry* e = take(name);
+  if (!e) return;
+  const std::string expected = "a list of texts";
+  if (!e->value.is_array() || e->value.empty()) mistyped(*e, expected);
+  std::vector<std::string> out;
+  for (const Json& item : e->value) {
+    if (!item.is_string()) throw Error(ErrorKind::usage, e->value_place + ": " + label_ + "." + e->key + ": expected " + expected + ", found " + kind_of(item) + " at place " + std::to_string(out.size() + 1));
+    out.push_back(item.get<std::string>());
   }
   value = std::move(out);
 }

@@ -32,6 +32,8 @@ class Keys {
   virtual void bytes(const char* name, std::uint64_t& value) = 0;
   /// A list of numbers, or one number as a list of one. Empty: absent.
   virtual void numbers(const char* name, std::vector<double>& value, std::vector<std::size_t> counts, double low, double high) = 0;
+  /// A list of texts. Empty: absent.
+  virtual void texts(const char* name, std::vector<std::string>& value) = 0;
   /// Reading: what is wrong with the key beyond its type, or that it is missing. Errors: Error(usage) at its place.
   virtual void refuse(const char* name, const std::string& what, const std::string& hint) const = 0;
 
@@ -73,6 +75,7 @@ class KeyReader final : public Keys {
   void text(const char* name, std::string& value, const std::vector<std::string>& allowed) override;
   void bytes(const char* name, std::uint64_t& value) override;
   void numbers(const char* name, std::vector<double>& value, std::vector<std::size_t> counts, double low, double high) override;
+  void texts(const char* name, std::vector<std::string>& value) override;
   [[noreturn]] void refuse(const char* name, const std::string& what, const std::string& hint) const override;
   /// Errors: Error(usage) for the first key that nobody asked for, with the nearest known one.
   void finish() const;
@@ -102,6 +105,9 @@ class KeyWriter final : public Keys {
   void text(const char* name, std::string& value, const std::vector<std::string>&) override { out[name] = value; }
   void bytes(const char* name, std::uint64_t& value) override { out[name] = value ? Json(value) : Json("auto"); }
   void numbers(const char* name, std::vector<double>& value, std::vector<std::size_t>, double, double) override {
+    if (!value.empty()) out[name] = value;
+  }
+  void texts(const char* name, std::vector<std::string>& value) override {
     if (!value.empty()) out[name] = value;
   }
   void refuse(const char*, const std::string&, const std::string&) const override {}

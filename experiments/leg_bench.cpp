@@ -6,7 +6,9 @@
 #include <numeric>
 #include <thread>
 
+#include "experiments/fault_file.h"
 #include "experiments/loader_stats.h"
+#include "experiments/phrases.h"
 #include "pipeline/error.h"
 #include "train/load.h"
 
@@ -133,6 +135,7 @@ void LegBench::load_resident() {
   for (std::size_t r = 0; r < resident_.size(); ++r) {
     while (auto batch = leg->stream(int(r)).next()) resident_[r].push_back(std::move(*batch));
     if (over()) return;
+    if (std::ranges::all_of(resident_[r], [](const Batch& batch) { return batch.rows() == 0; })) refuse_empty("the first " + counted(resident_[r].size(), "batch"), leg->report());
     rings_.emplace_back(resident_[r]);
     Replay half(resident_[r], std::max(1, resident_[r].front().rows() / 2));
     auto& halves = halves_.emplace_back();

@@ -144,6 +144,17 @@ FigureTable empty_table() {
   return out;
 }
 
+Basis basis_of(const RunResult& run) {
+  const Json& last = run.epochs.back();
+  const Json test = run.run.value("data", Json::object()).value("test", Json::object());
+  using Counts = std::vector<std::int64_t>;
+  return {.scored = number(last, "scored"),
+          .test_set = number(test, "images"),
+          .left_out = number(last, "evaluation_bad_samples"),
+          .of_class = last.value("class_count", Counts()),
+          .class_sizes = test.value("class_sizes", Counts())};
+}
+
 void add_class_sizes(FigureTable& table, const RunResult& run) {
   if (table.class_sizes.empty()) table.class_sizes = run.epochs.back().value("class_count", std::vector<std::int64_t>{});
 }
@@ -176,6 +187,7 @@ FigureTable measured_table(const std::vector<CellSummary>& cells) {
     // Of the run whose accuracy stands in the row; between two runs there is none.
     for (const RunResult* r : cell.runs) {
       if (!row.class_accuracy.empty() || number(r->epochs.back(), "accuracy") != cell.accuracy.median) continue;
+      row.basis = basis_of(*r);
       for (const Json& value : r->epochs.back().value("per_class_accuracy", Json::array()))
         row.class_accuracy.push_back(value.is_number() ? 100 * value.get<double>() : 0);
     }

@@ -3,8 +3,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
 
 #include <nlohmann/json.hpp>
 
@@ -15,28 +13,8 @@
 namespace millrace {
 namespace {
 
-namespace fs = std::filesystem;
-
 std::uint64_t machine_memory() {
   return static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(sysconf(_SC_PAGE_SIZE));
-}
-
-/// The smallest limit from `group` up to where its hierarchy is mounted. "max", and version 1's nearly 2^63, are none.
-std::optional<std::uint64_t> least_limit(const fs::path& mount, const fs::path& group, const char* file) {
-  constexpr std::uint64_t kNone = std::uint64_t{1} << 62;
-  std::optional<std::uint64_t> least;
-  fs::path at = mount;
-  const auto look = [&] {
-    std::uint64_t limit = 0;
-    if (std::ifstream in(at / file); in >> limit && limit < kNone) least = std::min(least.value_or(limit), limit);
-  };
-  look();
-  for (const fs::path& part : group.relative_path()) {
-    if (part == "..") break;  // Outside of what this process may see.
-    at /= part;
-    look();
-  }
-  return least;
 }
 
 std::string size_text(std::uint64_t bytes) { return bytes_text(double(bytes)); }
@@ -60,26 +38,6 @@ void add_desks(MemoryForecast& f, const LoaderSpec& loader) {
 }
 
 }  // namespace
-
-std::optional<std::uint64_t> cgroup_memory_limit(const std::string& root, const std::string& membership) {
-  std::optional<std::uint64_t> least;
-  const auto take = [&](std::optional<std::uint64_t> limit) {
-    if (limit) least = std::min(least.value_or(*limit), *limit);
-  };
-  std::ifstream in(membership);
-  for (std::string line; std::getline(in, line);) {  // "0::/group" (version 2), "5:memory:/group" (version 1)
-    const auto first = line.find(':'), second = line.find(':', first == std::string::npos ? first : first + 1);
-    if (second == std::string::npos) continue;
-    const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",", group = line.substr(second + 1);
-    if (controllers == ",,") {
-      take(least_limit(root, group, "memory.max"));
-      take(least_limit(fs::path(root) / "unified", group, "memory.max"));
-    } else if (controllers.find(",memory,") != std::string::npos) {
-      take(least_limit(fs::path(root) / "memory", group, "memory.limit_in_bytes"));
-    }
-  }
-  return least;
-}
 
 MemoryBound memory_bound(const LoaderSpec& loader, int processes, std::optional<std::uint64_t> cgroup) {
   if (loader.memory) return {loader.memory, "loader.memory"};

@@ -8,14 +8,11 @@
 #include "experiments/json.h"
 #include "experiments/spec.h"
 #include "pipeline/cached_source.h"
+#include "pipeline/cores.h"
 #include "pipeline/loader.h"
 #include "pipeline/memory_plan.h"
 
 namespace millrace {
-
-/// What the cgroup of this process may hold, its parents' limits among them (cgroup v2, then v1); empty: nothing limits it.
-/// `root`: where cgroups are mounted; `membership`: which one this process is in, as /proc/self/cgroup says.
-std::optional<std::uint64_t> cgroup_memory_limit(const std::string& root = "/sys/fs/cgroup", const std::string& membership = "/proc/self/cgroup");
 
 /// The one bound of a loader's slots, scratch and cache.
 struct MemoryBound {
@@ -23,7 +20,7 @@ struct MemoryBound {
   std::string reason;  ///< "loader.memory", "half of what the cgroup allows, 2 GiB", ...
 };
 /// loader.memory, or half of what the cgroup and the machine allow, shared among `processes` of this host.
-MemoryBound memory_bound(const LoaderSpec& loader, int processes = 1, std::optional<std::uint64_t> cgroup = cgroup_memory_limit());
+MemoryBound memory_bound(const LoaderSpec& loader, int processes = 1, std::optional<std::uint64_t> cgroup = cgroup_memory());
 
 /// A loader's memory made to fit: fewer batches wait where the bound asks for it, and a cache takes what is left.
 struct FittedMemory {

@@ -17,6 +17,7 @@
 #include "experiments/cli.h"
 #include "experiments/gpus.h"
 #include "experiments/launch.h"
+#include "experiments/printable.h"
 #include "experiments/signals.h"
 #include "pipeline/error.h"
 
@@ -28,8 +29,8 @@ int run(int argc, char** argv, millrace::Signals& signals) {
   try {
     return millrace::run_cli(argc, argv, signals);
   } catch (const millrace::Error& e) {
-    std::fprintf(stderr, "millrace: %s%s\n", rank.c_str(), e.what());
-    if (!e.hint().empty()) std::fprintf(stderr, "  hint: %s\n", e.hint().c_str());
+    std::fprintf(stderr, "millrace: %s%s\n", rank.c_str(), millrace::printable_lines(e.what()).c_str());
+    if (!e.hint().empty()) std::fprintf(stderr, "  hint: %s\n", millrace::printable_lines(e.hint()).c_str());
     return millrace::exit_code(e.kind());
   } catch (const std::bad_alloc&) {
     std::fprintf(stderr, "millrace: %sout of memory\n  hint: a smaller data.batch, loader.prefetch or data.subset takes less\n",

@@ -87,7 +87,7 @@ std::uint64_t bytes_in_files(const Source& source) {
 std::uint64_t cache_bytes_there() {
   std::ifstream in("/proc/meminfo");
   for (std::string word; in >> word;)
-    if (std::uint64_t kib = 0; word == "MemAvailable:" && in >> kib) return std::min(kib * 1024, cgroup_memory_limit().value_or(kib * 1024));
+    if (std::uint64_t kib = 0; word == "MemAvailable:" && in >> kib) return std::min(kib * 1024, cgroup_memory().value_or(kib * 1024));
   return 0;
 }
 

@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "experiments/opened.h"
 #include "pipeline/clock.h"
 #include "pipeline/error.h"
 #include "train/load.h"
@@ -51,7 +52,7 @@ std::optional<Resume> find_resume(const std::string& wanted, const std::string& 
 
 std::vector<std::string> check_resume(const Resume& resume, const Spec& spec, const Source& source, const RankShape& ranks) {
   const CheckpointState& state = resume.state;
-  auto changed = check_same_run(state, spec, source.size(), global_batch(spec.data, ranks), resume.checkpoint.path);
+  auto changed = check_same_run(state, spec, source, global_batch(spec.data, ranks), resume.checkpoint.path);
   if (ranks.size != state.world_size)
     changed.push_back(std::to_string(ranks.size) + (ranks.size == 1 ? " rank" : " ranks") + " (was " + std::to_string(state.world_size) + ")");
   const std::uint64_t in_epoch = steps_per_epoch(source.size(), state.batch, spec.loader.drop_last), steps = steps_of(spec, source, ranks);
@@ -103,6 +104,8 @@ RunCheckpoints::RunCheckpoints(const Spec& spec, const std::string& folder, cons
   state_.spec_digest = digest_of(spec);
   state_.loader_seed = spec.loader.seed;
   state_.samples = source.size();
+  state_.fingerprint = source.info().fingerprint;
+  state_.classes = class_names(source.info());
   state_.batch = global_batch(spec.data, shape);
   state_.world_size = shape.size;
   state_.device = crew.trainers[0]->device();

@@ -38,6 +38,13 @@ void visit(Keys& keys, DataSpec& s) {
   keys.whole("subset", s.subset, 0, kMaxInt);
   keys.whole("subset_seed", s.subset_seed, 0, 0xFFFFFFFF);
   keys.choice<CifarOptions::Labels>("labels", s.labels, {{"fine", CifarOptions::Labels::fine}, {"coarse", CifarOptions::Labels::coarse}});
+  if (keys.reading() || s.name == "idx") {  // Of other sets these keys say nothing, and their specs' digests stay.
+    keys.text("files", s.files, {});
+    keys.texts("classes", s.classes);
+    keys.whole("first_label", s.first_label, 0, 255);
+    if (s.files.find('/') != std::string::npos) keys.refuse("files", "holds a slash", "data.path is the folder, data.files what the names in it begin with");
+    if (s.classes.size() > 256) keys.refuse("classes", "has " + std::to_string(s.classes.size()) + " names", "labels are bytes: at most 256");
+  }
   batch(keys, s);
   keys.choice<Layout>("layout", s.layout, {{"nchw", Layout::nchw}, {"nhwc", Layout::nhwc}});
   keys.choice<Dtype>("dtype", s.dtype, {{"f32", Dtype::f32}, {"u8", Dtype::u8}});
@@ -326,7 +333,8 @@ void warn(const Document& document, const Spec& spec, int cores, bool launched, 
   idle("data", "test_path", spec.data.name != "folder",
        "with data.name = \"" + spec.data.name + "\": the test split lies beside the training split");
   idle("data", "split", spec.data.name == "folder", "with data.name = \"folder\": data.path is the split");
-  idle("data", "verify", spec.data.name == "digits" || spec.data.name == "folder",
+  for (const char* key : {"files", "classes", "first_label"}) idle("data", key, spec.data.name != "idx", "with data.name = \"" + spec.data.name + "\"");
+  idle("data", "verify", spec.data.name == "digits" || spec.data.name == "folder" || spec.data.name == "idx",
        "with data.name = \"" + spec.data.name + "\": no sums are published");
   idle("data", "exif_orientation", spec.data.name != "folder",
        "with data.name = \"" + spec.data.name + "\": its pictures are not JPEG files");
@@ -387,7 +395,7 @@ std::vector<std::string> idle_schedules(const TrainSpec& train, double epochs) {
 Mode mode_of(const TrainSpec& train) { return train.mode != Mode::automatic ? train.mode : train.ranks > 1 ? Mode::ddp : Mode::single; }
 
 const std::vector<std::string>& data_names() {
-  static const std::vector<std::string> names{"mnist", "fashion-mnist", "cifar10", "cifar100", "digits", "folder"};
+  static const std::vector<std::string> names{"mnist", "fashion-mnist", "cifar10", "cifar100", "digits", "folder", "idx"};
   return names;
 }
 
@@ -403,6 +411,8 @@ Spec parse_spec(const Document& document, int cores, bool launched) {
   if (const Section* s = document.find("study")) spec.study = read_study(*s);
   if (spec.data.name == "folder" && spec.data.path.empty())
     refuse(document.file, "data.name = \"folder\" needs data.path", "data.path is the folder whose subfolders are the classes");
+  if (spec.data.name == "idx" && spec.data.path.empty())
+    refuse(document.file, "data.name = \"idx\" needs data.path", "data.path is the folder of the IDX files, data.files what their names begin with");
   if (const Section* data = document.find("data"))
     for (const char* key : kBatchKeys)
       if (const Entry* e = data->find(key)) spec.batch_place = e->value_place;

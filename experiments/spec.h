@@ -31,6 +31,9 @@ struct DataSpec {
   std::uint64_t subset = 0;        ///< Samples taken of the split; 0: all. The first of a permutation; of digits, the first drawn.
   std::uint32_t subset_seed = 42;  ///< Of that permutation (NumPy's legacy generator, as the published studies use).
   CifarOptions::Labels labels = CifarOptions::Labels::fine;
+  std::string files;                 ///< Of "idx", as the two below: what the files' names begin with (IdxOptions::files).
+  std::vector<std::string> classes;  ///< Names; empty: numbers.
+  int first_label = 0;
   BatchUnit batch_unit = BatchUnit::global;
   std::uint64_t batch = 64;
   Layout layout = Layout::nchw;

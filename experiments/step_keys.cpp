@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include <nlohmann/json.hpp>
+
 namespace millrace::step_keys {
 
 using augment::Range;
@@ -49,7 +51,9 @@ void size(Keys& keys, Size& value) {
 void fill(Keys& keys, std::array<std::uint8_t, 3>& colour) {
   std::vector<double> v(colour.begin(), colour.end());
   keys.numbers("fill", v, {1, 3}, 0, 255);
-  for (std::size_t i = 0; i < 3; ++i) colour[i] = static_cast<std::uint8_t>(v.size() == 1 ? v[0] : v[i]);
+  for (std::size_t i = 0; i < v.size(); ++i)  // A mean of 0.485 would be black.
+    if (v[i] > 0 && v[i] < 1) keys.refuse("fill", "is a colour of 0 to 255, found " + Json(v[i]).dump(), "a fraction times 255: " + std::to_string(std::lround(255 * v[i])));
+  for (std::size_t i = 0; i < 3; ++i) colour[i] = static_cast<std::uint8_t>(std::lround(v.size() == 1 ? v[0] : v[i]));
 }
 
 void rgb(Keys& keys, const char* name, augment::Rgb& value, double low, double high) {

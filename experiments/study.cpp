@@ -98,6 +98,10 @@ std::string run_one(const PlannedRun& planned, const std::string& folder, Record
   Json record = run_record(planned.spec, context, run, "in memory");
   record["cell"] = to_json(planned.cell);
   record["repetition"] = planned.repetition;
+  try {
+    record["data"] = data_record(planned.spec, sources);
+  } catch (const Error&) {  // This cell's run will fail of it, with the words.
+  }
   records.append(record);
   Json end = {{"type", "end"}, {"run", run}};
   std::string outcome;

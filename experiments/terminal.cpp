@@ -12,6 +12,8 @@
 #include <string_view>
 #include <utility>
 
+#include "experiments/printable.h"
+
 namespace millrace {
 namespace {
 
@@ -34,6 +36,7 @@ std::string padded(const std::string& text, std::size_t width, bool right) {
 }  // namespace
 
 void Table::add(std::vector<std::string> cells) {
+  for (std::string& cell : cells) cell = printable(cell);
   cells.resize(header_.size());
   rows_.push_back(std::move(cells));
 }
@@ -171,7 +174,7 @@ void Reporter::clear() {
 
 void Reporter::line(const std::string& text) {
   std::lock_guard lock(output_mutex());
-  put_line(text);
+  put_line(printable_lines(text));
 }
 
 void Reporter::note(const std::string& text) {
@@ -195,9 +198,9 @@ void Reporter::progress(const std::string& text) {
   if (rank_) return;
   std::lock_guard lock(output_mutex());
   const auto since = std::chrono::steady_clock::now() - last_;
-  if (!terminal_ && since >= plain_progress_) put_line(text);
+  if (!terminal_ && since >= plain_progress_) put_line(printable(text));
   if (!terminal_ || (open_ && since < std::chrono::milliseconds(100))) return;
-  const std::string shown = text.substr(0, columns_of(STDERR_FILENO) - 1);
+  const std::string shown = printable(text).substr(0, columns_of(STDERR_FILENO) - 1);
   if (!put((open_ ? over_line_of(open_width_) : "\r\033[K") + shown)) return;
   last_ = std::chrono::steady_clock::now();
   open_ = true;

@@ -12,9 +12,11 @@
 
 #include "experiments/evaluation.h"
 #include "experiments/fault_file.h"
+#include "experiments/first_look.h"
 #include "experiments/gpus.h"
 #include "experiments/loader_stats.h"
 #include "experiments/memory.h"
+#include "experiments/opened.h"
 #include "experiments/resume.h"
 #include "experiments/slow_ranks.h"
 #include "pipeline/digest.h"
@@ -50,7 +52,7 @@ Json epoch_record(const EpochSums& sums, const std::string& run) {
   out["unaccounted_seconds"] = e.unaccounted_seconds;
   out["evaluate_seconds"] = 0.0;
   out["checkpoint_seconds"] = sums.checkpoint_seconds;
-  out["loss"] = finite(e.loss);
+  out["loss"] = e.images ? finite(e.loss) : Json(nullptr);  // Of no image there is none.
   out["accuracy"] = nullptr;
   out["digest"] = hex(e.digest);
   out["weights_norm"] = finite(e.weights_norm);
@@ -109,15 +111,16 @@ std::string scaling_text(const train::TrainOptions& t) {
          (linear ? "linearly)" : "with its square root)");
 }
 
-void print_start(const Spec& spec, const Source& source, const Crew& crew, const FittedMemory& memory, const Length& length, Reporter& out) {
+void print_start(const Spec& spec, const Source& source, const Source* test, const Crew& crew, const FittedMemory& memory, const Length& length, Reporter& out) {
   const auto& t = spec.train.options;
   const RankShape shape = crew.ranks.shape();
   const train::Trainer& trainer = *crew.trainers[0];
   const bool on_gpu = trainer.device().starts_with("cuda");
   if (t.device == "auto" && t.model != "sleep" && !on_gpu) out.note("device auto: the CPU, since " + why_no_gpu(train::load().gpus(), std::getenv("CUDA_VISIBLE_DEVICES")));
   const std::string ranks = shape.size == 1 ? "" : std::to_string(shape.size) + " ranks (" + way_of_gradients(crew.ranks.worlds[0]->name(), on_gpu) + "), each ";
-  out.note(source.info().name + ": " + grouped(double(source.size())) + " images; " + t.model + " (" +
-           grouped(double(trainer.parameters())) + " parameters) on " + ranks + trainer.device() + "; workers " +
+  out.note(opened_text(source));
+  if (test) out.note("evaluated on " + opened_text(*test));
+  out.note(t.model + " (" + grouped(double(trainer.parameters())) + " parameters) on " + ranks + trainer.device() + "; workers " +
            std::to_string(spec.loader.workers) + (shape.size == 1 ? "" : " a rank"));
   const std::uint64_t batch = global_batch(spec.data, shape);
   out.note("rank batch " + rank_batch_text(batch, shape.size) + ", global batch " + std::to_string(batch) + ", " +
@@ -223,6 +226,12 @@ std::string new_run_id(const Spec& spec) {
   return digest_of(spec).substr(0, 8) + "-" + now_utc() + "-" + random;
 }
 
+Json data_record(const Spec& spec, SourceShelf& sources) {
+  Json out{{"train", opened_record(sources.train(spec.data))}};
+  if (const Source* test = evaluates(spec) ? sources.test(spec.data) : nullptr) out["test"] = opened_record(*test);
+  return out;
+}
+
 Json run_record(const Spec& spec, const Context& context, const std::string& run, const std::string& cache_state) {
   const train::Versions v = train::load().versions();
   Json out;
@@ -273,6 +282,7 @@ train::TrainOptions rank_options(const Spec& spec, const Source& source, const R
 bool run_training(const Spec& spec, SourceShelf& sources, const Context& context, const std::string& run, const std::string& folder,
                   const std::function<void(const Json&)>& on_epoch, const Ranks& ranks, const std::string& checkpoints, const Resume* resume) {
   const Source& source = sources.train(spec.data);
+  if (!resume) check_weights(spec, source.info());
   const RankShape shape = ranks.shape();
   const Length length = length_of(spec, source, shape);
   const auto recipe = make_recipe(spec, source.info(), false);
@@ -301,17 +311,19 @@ bool run_training(const Spec& spec, SourceShelf& sources, const Context& context
   LoaderOptions evaluation;
   const FittedMemory memory = fit_both(spec, source, test, *recipe, ranks, options, evaluation);
   if (ranks.first() && !memory.note.empty()) context.out.warning(memory.note);
+  FaultFile faults(folder, run), evaluation_faults(folder, run);
+  if (test && ranks.first() && sources.first_look(*test, to_json(spec)["augment"].dump()))
+    check_test_set(spec, *test, evaluation, evaluation_faults, context.stop, context.out);
   Loader loader(memory.source(source), *recipe, options);
   const Forensics::Watched watched_loader(context.forensics, loader, "loader", spec.loader.watchdog_seconds);
-  FaultFile faults(folder, run), evaluation_faults(folder, run);
   const FaultWatch watch(loader, faults, spec.loader.on_bad_sample, context.out);
   // A step of several ranks or batches ends whole: the stop travels with it. Where one batch is a step, its wait is cut short.
   std::optional<StopLoader> stopper;
   if (shape.size == 1 && spec.train.options.accumulate == 1) stopper.emplace(context.stop, loader);
-  if (ranks.first()) print_start(spec, source, crew, memory, length, context.out);
+  if (ranks.first()) print_start(spec, source, test, crew, memory, length, context.out);
 
-  LoaderReport before = loader.report();
-  warn_of_fallback(spec.loader.slot_memory, before, context.out);
+  LoaderReport before;  // Nothing yet: what workers did while all got ready is the first epoch's.
+  warn_of_fallback(spec.loader.slot_memory, loader.report(), context.out);
   RunCheckpoints keeper(spec, checkpoints, run, source, crew, length.epoch_steps, context.out);
   bool stopped = false;
   std::uint32_t reached = resume ? resume->state.reached : 0;  // Evaluations in a row with the target accuracy.
@@ -349,6 +361,7 @@ bool run_training(const Spec& spec, SourceShelf& sources, const Context& context
     const bool whole = result.complete || (last && !left && spec.train.steps);
     const bool due = test && (last || (epoch + 1) % spec.train.evaluate_every == 0);
     stopped = !whole || (result.stop_requested && (due || !last));
+    if (whole && !result.images && (result.complete || epoch == 0)) refuse_empty("epoch " + std::to_string(epoch + 1), loader.report());
     // Before the evaluation, which may take long and can be repeated.
     if (stopped || keeper.due_after(epoch, position, last)) keeper.take(position, epoch, sums);
     const LoaderReport after = loader.report();
@@ -361,7 +374,12 @@ bool run_training(const Spec& spec, SourceShelf& sources, const Context& context
     if (Json slow = slow_ranks(result.ranks, stage_of_ranks(ranks, after, before)); !slow.empty()) record["slow_ranks"] = std::move(slow);
     before = after;
     if (due && !stopped) {
-      stopped = !evaluate(spec, *test, crew, evaluation, evaluation_faults, context, record);
+      try {
+        stopped = !evaluate(spec, *test, crew, evaluation, evaluation_faults, context, record);
+      } catch (...) {
+        if (result.steps && ranks.first()) on_epoch(record);  // The epoch itself was trained.
+        throw;
+      }
       if (stopped) keeper.take(position, epoch, sums);
     }
     const double target = spec.train.target_accuracy;

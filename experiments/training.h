@@ -49,6 +49,9 @@ void open_sources(const Spec& spec, SourceShelf& sources);
 /// Names one run of these settings: another each time, also within a second.
 std::string new_run_id(const Spec& spec);
 
+/// What a run reads, with the classes' names: the key "data" of its provenance. Errors: as open_sources.
+Json data_record(const Spec& spec, SourceShelf& sources);
+
 /// Provenance of one run: the first line of its records.
 Json run_record(const Spec& spec, const Context& context, const std::string& run, const std::string& cache_state);
 

@@ -23,19 +23,22 @@ struct FaultPolicy {
 /// Threads: all functions from any thread.
 class FaultLedger {
  public:
-  static constexpr std::size_t kMaxListed = 1000; ///< Faults kept with their text; the rest are only counted.
+  static constexpr std::size_t kMaxListed = 10'000; ///< Files kept with their text; more are counted, not listed.
 
   explicit FaultLedger(const FaultPolicy& policy) : policy_(policy) {}
-  /// Books one delivered batch: `samples` planned rows of which `faults` were bad. Returns the text of the error that
+  /// Books one delivered batch: `samples` planned rows of which `bad_rows` were bad, and what was wrong. There may be more faults than
+  /// rows (substitutes can be bad themselves); the budget is of rows. Returns the text of the error that
   /// ends the run where the policy says so, otherwise an empty string.
-  [[nodiscard]] std::string book(std::uint64_t samples, const std::vector<Fault>& faults);
-  std::uint64_t count() const;
-  std::vector<Fault> listed() const;
+  [[nodiscard]] std::string book(std::uint64_t samples, std::uint64_t bad_rows, const std::vector<Fault>& faults);
+  std::uint64_t count() const; ///< Bad rows.
+  std::uint64_t files() const; ///< Distinct samples of the source with a fault: all, also those that are not listed.
+  std::vector<Fault> listed() const; ///< The first fault of each of the first kMaxListed.
 
  private:
   const FaultPolicy policy_;
   mutable std::mutex mutex_;
-  std::uint64_t samples_ = 0, count_ = 0;
+  std::uint64_t samples_ = 0, count_ = 0, files_ = 0;
+  std::vector<bool> seen_; ///< By the sample's index.
   std::vector<Fault> listed_;
 };
 

@@ -66,6 +66,7 @@ LoaderReport Loader::report() const {
   report.images_delivered = work.images_delivered;
   report.progressive_jpegs = work.progressive_jpegs;
   report.bad_samples = work.ledger.count();
+  report.bad_files = work.ledger.files();
   report.faults = work.ledger.listed();
   report.bytes = bytes();
   report.large_pictures = work.workspaces.shrunk();

@@ -47,8 +47,10 @@ struct LoaderReport {
   std::vector<OfStage> stages;
   std::vector<QueueStats> queues;       ///< One a local rank; empty with workers = 0.
   std::vector<SlowSample> slowest;      ///< The slowest first; since the loader was made, or forget_slowest().
-  std::uint64_t batches_delivered = 0, images_delivered = 0, progressive_jpegs = 0, bad_samples = 0;
-  std::vector<Fault> faults;            ///< The first FaultLedger::kMaxListed.
+  std::uint64_t batches_delivered = 0, images_delivered = 0, progressive_jpegs = 0;
+  std::uint64_t bad_samples = 0;        ///< Planned rows whose sample was bad.
+  std::uint64_t bad_files = 0;          ///< Distinct samples with a fault, substitutes among them.
+  std::vector<Fault> faults;            ///< One of each of the first FaultLedger::kMaxListed of these.
   std::uint64_t bytes = 0;              ///< Slots' memory: the bound printed at start.
   std::uint64_t large_pictures = 0;     ///< For which a worker needed more than LoaderOptions::workspace_bytes.
   std::string memory;                   ///< SlotMemory::name(): says so where page-locking was wanted and could not be had.

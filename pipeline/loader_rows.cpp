@@ -289,8 +289,14 @@ void RowWork::rethrow_failure() const {
 void RowWork::judge(WorkSlot& slot) {
   if (slot.error) std::rethrow_exception(slot.error);
   std::vector<Fault> faults;
-  for (auto& [row, fault] : slot.faults) faults.push_back(fault);
-  const std::string verdict = ledger.book(static_cast<std::uint64_t>(slot.planned_rows), faults);
+  std::uint64_t bad_rows = 0;
+  int last = -1;
+  for (auto& [row, fault] : slot.faults) {  // By row.
+    bad_rows += row != last;
+    last = row;
+    faults.push_back(fault);
+  }
+  const std::string verdict = ledger.book(static_cast<std::uint64_t>(slot.planned_rows), bad_rows, faults);
   if (!verdict.empty())
     throw Error(ErrorKind::data, verdict,
                 options_.faults.action == OnBadSample::fail ? "set loader.on_bad_sample to skip or substitute, with loader.max_bad"

@@ -25,6 +25,8 @@ struct SourceInfo {
   Size raw_size;                    ///< Of every picture, where all are raw and alike; otherwise 0 x 0.
   int channels = 3;                 ///< 1 or 3: what the pictures become.
   std::string fingerprint;          ///< Digest of what the set holds: equal sets give equal text.
+  std::string path = {};            ///< The folder it was opened from, as it was named; empty: none.
+  std::vector<std::uint64_t> class_sizes = {}; ///< Samples of each class; empty: not counted.
 };
 
 /// A data set of numbered samples.
@@ -38,6 +40,11 @@ class Source {
   virtual const SourceInfo& info() const = 0;
   virtual std::uint64_t size() const = 0;
   virtual Expected<Sample> read(std::uint64_t index, Buffer& scratch) const = 0;
+  /// As `read`, but of encoded bytes the first `most` may be enough: for who wants a header alone.
+  virtual Expected<Sample> read_head(std::uint64_t index, Buffer& scratch, std::uint64_t most) const {
+    static_cast<void>(most);
+    return read(index, scratch);
+  }
   virtual std::string origin(std::uint64_t index) const = 0; ///< Path, or "name[index]".
 };
 

@@ -1,28 +1,14 @@
 #include <malloc.h>
-#include <sched.h>
 
 #include <algorithm>
-#include <cmath>
-#include <fstream>
 #include <optional>
-#include <thread>
 
+#include "pipeline/cores.h"
 #include "pipeline/error.h"
 #include "train/device.h"
 
 namespace millrace::train {
 namespace {
-
-/// The cores this process may use: its affinity mask, and the cgroup's quota rounded up.
-int usable_cores() {
-  cpu_set_t mask;
-  CPU_ZERO(&mask);
-  int cores = sched_getaffinity(0, sizeof mask, &mask) == 0 ? CPU_COUNT(&mask) : static_cast<int>(std::thread::hardware_concurrency());
-  std::ifstream quota("/sys/fs/cgroup/cpu.max");
-  double microseconds = 0, period = 0;
-  if (quota >> microseconds >> period && period > 0) cores = std::min(cores, static_cast<int>(std::ceil(microseconds / period)));
-  return std::max(1, cores);
-}
 
 /// A step allocates and frees megabytes of activations; by default the allocator gives them back to the system each time, and
 /// the kernel clears each page anew (seen: a quarter of a LeNet step at batch 256).

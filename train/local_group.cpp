@@ -11,6 +11,7 @@
 
 #include "pipeline/clock.h"
 #include "pipeline/contract.h"
+#include "pipeline/cores.h"
 #include "pipeline/error.h"
 
 namespace millrace::train {
@@ -22,12 +23,6 @@ constexpr std::uint32_t kAborted = 1, kLeft = 2, kMeeting = 4;
 /// small model lie apart. Giving way matters: a rank that slept is often woken on the core of the one that woke it, and would wait there
 /// for the other to stop waiting for it, while ranks that stay runnable are soon given a core each.
 constexpr auto kSpin = std::chrono::microseconds(5), kGiveWay = std::chrono::microseconds(300);
-
-int cores() {
-  cpu_set_t mask;
-  CPU_ZERO(&mask);
-  return sched_getaffinity(0, sizeof mask, &mask) == 0 ? CPU_COUNT(&mask) : 1;
-}
 
 long futex(std::atomic<std::uint32_t>& word, int operation, std::uint32_t value, const timespec* timeout) {
   static_assert(sizeof word == 4 && std::atomic<std::uint32_t>::is_always_lock_free);
@@ -51,7 +46,7 @@ std::string name_of(int rank) { return "rank " + std::to_string(rank); }
 LocalGroup::LocalGroup(int size, double timeout_seconds)
     : size_(size),
       timeout_(std::chrono::duration_cast<std::chrono::steady_clock::duration>(std::chrono::duration<double>(timeout_seconds))),
-      spin_(size <= cores() ? std::chrono::steady_clock::duration(kSpin) : std::chrono::steady_clock::duration::zero()),
+      spin_(size <= usable_cores() ? std::chrono::steady_clock::duration(kSpin) : std::chrono::steady_clock::duration::zero()),
       places_(static_cast<std::size_t>(size)) {}
 
 void LocalGroup::rethrow() {

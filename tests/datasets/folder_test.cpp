@@ -70,6 +70,50 @@ TEST_F(Folder, LinksAreFollowedAndCyclesEnd) {
   EXPECT_THAT(names(), ElementsAre("a/1.jpg", "a/deep/2.jpg", "b/3.jpg", "b/link.jpg", "c/1.jpg", "c/deep/2.jpg"));
 }
 
+TEST_F(Folder, AFolderReachedByTwoWaysCountsByEach) {
+  // Oversampling by links; torchvision lists the same.
+  write_pictures({"a/1.jpg", "b/2.jpg"});
+  fs::create_directory_symlink("../b", folder_ / "a/more");
+  fs::create_directory_symlink("../b", folder_ / "a/once_more");
+  EXPECT_THAT(names(), ElementsAre("a/1.jpg", "a/more/2.jpg", "a/once_more/2.jpg", "b/2.jpg"));
+  EXPECT_THAT(warnings_, testing::IsEmpty());
+}
+
+TEST_F(Folder, ALinkThatIsNotFollowedIsTold) {
+  write_pictures({"a/1.jpg"});
+  fs::create_directory_symlink("..", folder_ / "a/up");
+  EXPECT_THAT(names(), ElementsAre("a/1.jpg"));
+  ASSERT_EQ(warnings_.size(), 1u);
+  EXPECT_THAT(warnings_[0], HasSubstr("1 links to a folder that they lie in were not followed, the first is a/up"));
+}
+
+TEST_F(Folder, LinksThatMultiplyFoldersEndWithAnError) {
+  for (int i = 0; i < 10; ++i) write_pictures({("a/" + std::to_string(i) + "/1.jpg").c_str()});
+  for (int i = 0; i < 10; ++i)
+    for (int j = 0; j < 10; ++j) fs::create_directory_symlink(folder_ / "a" / std::to_string(j), folder_ / "a" / std::to_string(i) / ("to" + std::to_string(j)));
+  EXPECT_THAT(error(), HasSubstr("more than 65536 links to folders are met in it"));
+}
+
+TEST_F(Folder, HiddenFoldersAndThoseOfProgramsAreNoClassesAndTold) {
+  write_pictures({"a/1.jpg", "a/@eaDir/1.jpg/thumbnail.jpg", ".ipynb_checkpoints/1-checkpoint.jpg", ".git/config", "__MACOSX/a/2.jpg"});
+  EXPECT_THAT(open()->info().classes, ElementsAre("a"));
+  EXPECT_THAT(names(), ElementsAre("a/1.jpg"));
+  EXPECT_THAT(warnings_[0], HasSubstr("4 folders that are hidden or made by programs were passed over, the first is .git"));
+}
+
+TEST_F(Folder, OnlyATestSetMayHaveAClassWithoutPictures) {
+  write_pictures({"a/1.jpg", "c/2.jpg"});
+  fs::create_directory(folder_ / "b");
+  EXPECT_THAT(error(), HasSubstr("/b: the class folder holds no picture"));
+  const auto source = open_folder({.folder = folder_, .empty_classes = true});
+  EXPECT_THAT(source->info().classes, ElementsAre("a", "b", "c"));
+  EXPECT_THAT(source->info().class_sizes, ElementsAre(1u, 0u, 1u));
+  EXPECT_EQ(read(*source, 1)->label, 2);
+  fs::remove_all(folder_ / "a");
+  fs::remove_all(folder_ / "c");
+  EXPECT_THAT(error_of([&] { open_folder({.folder = folder_, .empty_classes = true}); }), HasSubstr("no class folder holds a picture"));
+}
+
 TEST_F(Folder, ALinkToNowhereIsAMissingSample) {
   write_pictures({"a/1.jpg"});
   fs::create_symlink("gone.jpg", folder_ / "a/0.jpg");

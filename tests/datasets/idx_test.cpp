@@ -120,6 +120,47 @@ TEST_F(Idx, ATruncatedOrDamagedGzipIsTold) {
   EXPECT_THAT(error(), HasSubstr("byte 71: the file ends (unpacked), the data should go on for 5 bytes"));
 }
 
+TEST_F(Idx, ZerosAfterAGzipStreamAreNoData) {
+  write_set(gzipped(images()) + Bytes(100'000), gzipped(labels()) + Bytes(1));
+  EXPECT_EQ(open()->size(), 5u);
+  write_set(gzipped(images()) + Bytes(70'000) + Bytes{1}, labels());
+  EXPECT_THAT(error(), HasSubstr("followed by zeros and then by other bytes"));
+}
+
+TEST_F(Idx, EmnistsFilesAndLabelsFromOneAreTakenByName) {
+  write("emnist-letters-train-images-idx3-ubyte", images());
+  write("emnist-letters-train-labels-idx1-ubyte.gz", gzipped(labels({1, 26, 3, 2, 1})));
+  write("emnist-letters-test-images-idx3-ubyte", images());
+  write("emnist-letters-test-labels-idx1-ubyte", labels({1, 2, 3, 4, 5}));
+  std::vector<std::string> letters;
+  for (char c = 'a'; c <= 'z'; ++c) letters.emplace_back(1, c);
+  const IdxOptions options{.name = "idx", .files = "emnist-letters", .classes = letters, .first_label = 1};
+  Buffer scratch;
+  const auto source = open(options);
+  EXPECT_EQ(source->info().classes.at(static_cast<std::size_t>(source->read(1, scratch)->label)), "z");
+  IdxOptions test = options;
+  test.split = Split::test;
+  EXPECT_EQ(open(test)->read(4, scratch)->label, 4);
+}
+
+TEST_F(Idx, ClassesWithoutNamesAreCountedFromTheirLabels) {
+  write_set(images(), labels({1, 46, 3, 2, 1}));
+  EXPECT_EQ(open({.name = "idx", .count_classes = true})->info().classes.size(), 47u);
+  const auto from_one = open({.name = "idx", .count_classes = true, .first_label = 1});
+  EXPECT_EQ(from_one->info().classes.size(), 46u);
+  EXPECT_EQ(from_one->info().classes.front(), "1");
+  write_set(images(), labels({1, 0, 3, 2, 1}));
+  EXPECT_THAT(error_of([&] { open({.name = "idx", .count_classes = true, .first_label = 1}); }),
+              AllOf(HasSubstr("byte 9: label 0 is out of range, the set has 3 classes from label 1 on"), HasSubstr("data.first_label")));
+}
+
+TEST_F(Idx, TorchvisionsRawFolderIsFound) {
+  write("MNIST/raw/train-images-idx3-ubyte", images());
+  write("MNIST/raw/train-labels-idx1-ubyte", labels());
+  EXPECT_EQ(open_idx({.folder = folder_, .name = "mnist", .verify = Verify::off})->size(), 5u);
+  EXPECT_EQ(open_idx({.folder = folder_ / "MNIST", .name = "mnist", .verify = Verify::off})->size(), 5u);
+}
+
 TEST_F(Idx, AWrongMagicIsToldWithWhatWasExpected) {
   write_set(labels({1, 2, 3, 4, 5, 6, 7, 8, 9}), labels());
   EXPECT_THAT(error(), AllOf(HasSubstr("byte 0: wrong magic 0x00000801"), HasSubstr("begin with 0x00000803")));

@@ -29,52 +29,6 @@ TEST(ByteSizes, WhatIsNoSizeIsNone) {
   for (const char* text : {"", "GiB", "-1 GiB", "0", "2 GB", "1.5", "1e9", "nan", "inf", "99999999999 TiB", "2 GiB or so", "0x10"}) EXPECT_FALSE(parse_bytes(text)) << text;
 }
 
-/// A made-up tree of cgroups, and what /proc/self/cgroup would say.
-class Cgroup : public testing::Test {
- protected:
-  Cgroup() : root_(fs::temp_directory_path() / ("millrace_cgroup_" + std::to_string(getpid()))) { fs::create_directories(root_); }
-  ~Cgroup() override { fs::remove_all(root_); }
-  void write(const std::string& file, const std::string& text) {
-    fs::create_directories((root_ / file).parent_path());
-    std::ofstream(root_ / file) << text << "\n";
-  }
-  std::optional<std::uint64_t> limit(const std::string& membership) {
-    write("self", membership);
-    return cgroup_memory_limit(root_.string(), (root_ / "self").string());
-  }
-  fs::path root_;
-};
-
-TEST_F(Cgroup, VersionTwoSaysMemoryMax) {
-  write("job/step/memory.max", "2147483648");
-  EXPECT_EQ(limit("0::/job/step"), std::uint64_t{2} << 30);
-}
-
-TEST_F(Cgroup, AParentsLowerLimitCounts) {
-  write("job/step/memory.max", "max");
-  write("job/memory.max", "1000000000");
-  write("memory.max", "4000000000");
-  EXPECT_EQ(limit("0::/job/step"), 1'000'000'000u);
-}
-
-TEST_F(Cgroup, AContainerSeesItsOwnGroupAsTheRoot) {
-  write("memory.max", "536870912");
-  EXPECT_EQ(limit("0::/docker/0123456789"), 536'870'912u);
-}
-
-TEST_F(Cgroup, VersionOneHasAFileOfItsOwnAndAHugeNumberForNone) {
-  write("memory/memory.limit_in_bytes", "9223372036854771712");
-  EXPECT_EQ(limit("12:cpu,cpuacct:/\n5:memory:/job"), std::nullopt);
-  write("memory/job/memory.limit_in_bytes", "300000000");
-  EXPECT_EQ(limit("12:cpu,cpuacct:/\n5:memory:/job"), 300'000'000u);
-}
-
-TEST_F(Cgroup, WithoutALimitOrAMembershipThereIsNone) {
-  EXPECT_EQ(limit("0::/job"), std::nullopt);
-  EXPECT_EQ(limit("nonsense"), std::nullopt);
-  EXPECT_EQ(cgroup_memory_limit(root_.string(), (root_ / "missing").string()), std::nullopt);
-}
-
 TEST(MemoryBound, IsWhatTheSpecSaysOrHalfOfWhatTheCgroupAllows) {
   LoaderSpec loader;
   EXPECT_EQ(memory_bound(loader, 1, 1 << 30).bytes, 1u << 29);

@@ -289,6 +289,24 @@ TEST(OwnFindings, NameTheWorstOfAllRunsNotAMedianOrTheFirst) {
   EXPECT_THAT(says, Contains(AllOf(HasSubstr("D10 Not a low accuracy"), HasSubstr("workers 2, repetition 1 since epoch 1"), HasSubstr("workers 2, repetition 2 since epoch 1"))));
 }
 
+TEST(OwnFindings, SayNoMoreOfWhatWasScoredThanTheCountsDo) {
+  const auto says = [](Json more, Json data) {
+    StudyResults results;
+    results.runs.push_back(made_run({1}, 0, .75));
+    Json& epoch = results.runs[0].epochs.back();
+    epoch["per_class_accuracy"] = {1, .5};
+    epoch["class_count"] = {4, 4};
+    epoch.update(more);
+    if (!data.is_null()) results.runs[0].run["data"] = {{"test", data}};
+    return texts(judge_own(summarize(results)));
+  };
+  const Json whole{{"scored", 8}, {"evaluation_bad_samples", 0}}, part{{"scored", 8}, {"evaluation_bad_samples", 2}};
+  EXPECT_THAT(says(whole, {}), Contains(HasSubstr("overall 75.00 %: they agree.")));
+  EXPECT_THAT(says(whole, {{"images", 8}, {"class_sizes", {4, 4}}}), Contains(HasSubstr("they agree, on as many images as the test set has, of each class.")));
+  EXPECT_THAT(says(whole, {{"images", 8}, {"class_sizes", {6, 2}}}), Contains(HasSubstr("they agree, on as many images as the test set has.")));
+  EXPECT_THAT(says(part, {{"images", 10}}), Contains(AllOf(HasSubstr("they agree, on 8 of the test set's 10 images."), HasSubstr("2 images of the test set could not be read and were left out"))));
+}
+
 TEST(OwnFindings, NameASlowRankWithItsPhaseAndHowOften) {
   StudyResults results;
   results.runs.push_back(made_run({1, 1, 1}, .001, .9));

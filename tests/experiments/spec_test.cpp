@@ -56,6 +56,30 @@ TEST(Spec, AMistypedValueIsToldWhatWasExpectedAtItsColumn) {
             "a.toml:2:11: loader.workers: expected an integer, 0 to 1000, or \"auto\", found the text \"two\"");
 }
 
+TEST(Spec, ABadElementOfAListIsNamed) {
+  EXPECT_THAT(message("[[augment]]\nop = \"random_resized_crop\"\nsize = 8\nscale = [0.1, 1.5]\n"), HasSubstr("found 1.5 at place 2"));
+  EXPECT_THAT(message("[[augment]]\nop = \"random_resized_crop\"\nsize = 8\nscale = [\"a\", 1]\n"), HasSubstr("found the text \"a\" at place 1"));
+  EXPECT_THAT(message("[[augment]]\nop = \"random_resized_crop\"\nsize = 8\nscale = [0.1]\n"), HasSubstr("found a list of 1"));
+}
+
+TEST(Spec, AColourThatIsAFractionIsRefusedAndOthersAreRounded) {
+  const auto [what, hint] = refusal("[[augment]]\nop = \"random_rotation\"\ndegrees = 5\nfill = [0.485, 0.456, 0.406]\n");
+  EXPECT_THAT(what, HasSubstr("augment.fill: is a colour of 0 to 255, found 0.485"));
+  EXPECT_THAT(hint, HasSubstr("124"));
+  const Spec spec = read("[[augment]]\nop = \"random_rotation\"\ndegrees = 5\nfill = [123.675, 116.28, 103.53]\n");
+  EXPECT_EQ(to_json(spec)["augment"][0]["fill"], (Json{124, 116, 104}));
+}
+
+TEST(Spec, OtherIdxSetsHaveKeysOfTheirOwn) {
+  const Spec spec = read("[data]\nname = \"idx\"\npath = \"emnist\"\nfiles = \"emnist-letters\"\nclasses = [\"a\", \"b\"]\nfirst_label = 1\n");
+  EXPECT_THAT(spec.data.classes, SizeIs(2));
+  EXPECT_EQ(to_json(spec)["data"]["first_label"], 1);
+  EXPECT_FALSE(to_json(read(""))["data"].contains("files")) << "digests of other specs stay as they were";
+  EXPECT_THAT(message("[data]\nname = \"idx\"\n"), HasSubstr("needs data.path"));
+  EXPECT_THAT(message("[data]\nname = \"idx\"\npath = \"a\"\nclasses = [1]\n"), HasSubstr("expected a list of texts, found 1 at place 1"));
+  EXPECT_THAT(read("[data]\nname = \"mnist\"\nclasses = [\"a\"]\n").warnings, SizeIs(1));
+}
+
 TEST(Spec, ZeroAndNegativeSizesAreRefused) {
   EXPECT_THAT(message("[data]\nbatch = 0\n"), HasSubstr("data.batch: expected an integer, 1 to"));
   EXPECT_THAT(message("[loader]\nworkers = -1\n"), HasSubstr("found -1"));
