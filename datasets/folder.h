@@ -11,13 +11,15 @@ namespace millrace {
 struct FolderOptions {
   std::filesystem::path folder;                               ///< The one whose subfolders are the classes.
   std::uint64_t max_file_bytes = std::uint64_t{256} << 20;    ///< A larger file is a fault (too_large).
-  WarningSink warn;                                           ///< Called on the opening thread, at most once.
+  WarningSink warn;                                           ///< Called on the opening thread, once for each thing to tell.
 };
 
 /// Encoded pictures in class folders, in torchvision ImageFolder's layout and order. Classes are the names of the
 /// subfolders, sorted by bytes (hidden ones too); samples are ordered by class, then by folder, then by file name: a/z.jpg
 /// comes before a/sub/b.jpg. Pictures are files ending in .jpg .jpeg .png .ppm .bmp .pgm .tif .tiff .webp, upper or lower
-/// case; others are passed over, and told in one warning with their number and the first name.
+/// case; others are passed over, and told in one warning with their number, the first name and the formats that are not read. Not all of the
+/// nine are decoded: files whose ending says so (.tif), or whose name is macOS's for attributes (._a.jpg), are looked into, and what cannot
+/// be read is told in another warning and in SourceInfo::unreadable; they stay samples, so that indices are ImageFolder's.
 /// Symbolic links are followed, to files and to folders. A folder is entered once a class, as device and inode tell, so a
 /// cycle ends, and a folder reached by two ways in one class counts once, by the first (torchvision: by each; for ever in a
 /// cycle). A link that leads nowhere is a sample whose reading fails.

@@ -1,13 +1,13 @@
 #include "experiments/assemble.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 
 #include <nlohmann/json.hpp>
 
-#include "augment/cv_decoder.h"
 #include "datasets/cifar.h"
 #include "datasets/digits.h"
 #include "datasets/folder.h"
@@ -15,6 +15,7 @@
 #include "datasets/slow_source.h"
 #include "datasets/subset.h"
 #include "pipeline/error.h"
+#include "pipeline/formats/image_decoder.h"
 
 namespace millrace {
 namespace {
@@ -35,8 +36,10 @@ std::unique_ptr<Source> digits(const DataSpec& data, const std::string&, Split s
   return open_digits(options);
 }
 
-std::unique_ptr<Source> folder(const DataSpec&, const std::string& path, Split, const Warn& warn) {
-  return open_folder({.folder = path, .warn = warn});
+std::unique_ptr<Source> folder(const DataSpec& data, const std::string& path, Split, const Warn& warn) {
+  FolderOptions options{.folder = path, .warn = warn};
+  if (data.max_file_size) options.max_file_bytes = data.max_file_size;
+  return open_folder(options);
 }
 
 std::unique_ptr<Source> take_subset(std::unique_ptr<Source> source, const DataSpec& data) {
@@ -115,7 +118,7 @@ const Source& SourceShelf::get(const std::string& key, const DataSpec& data, Spl
 }
 
 const Source& SourceShelf::train(const DataSpec& data) {
-  const std::string key = Json{data.name, data.path, data.split, data.subset, data.subset_seed, int(data.labels), data.extra_us_per_read}.dump();
+  const std::string key = Json{data.name, data.path, data.split, data.subset, data.subset_seed, int(data.labels), data.extra_us_per_read, data.max_file_size}.dump();
   return get(key, data, data.split == "train" ? Split::train : Split::test);
 }
 
@@ -125,7 +128,7 @@ const Source* SourceShelf::test(const DataSpec& data) {
   whole.extra_us_per_read.clear();
   if (data.name == "folder") whole.path = data.test_path;
   if (data.name == "folder" && whole.path.empty()) return nullptr;
-  return &get(Json{data.name, whole.path, "test", 0, 0, int(data.labels)}.dump(), whole, Split::test);
+  return &get(Json{data.name, whole.path, "test", 0, 0, int(data.labels), data.max_file_size}.dump(), whole, Split::test);
 }
 
 std::unique_ptr<Recipe> make_recipe(const Spec& spec, const SourceInfo& source, bool evaluation) {
@@ -162,7 +165,9 @@ augment::Normalize normalization_of(const Spec& spec) {
 }
 
 std::unique_ptr<Decoder> make_decoder(const DataSpec& data) {
-  return augment::make_image_decoder({.apply_exif_orientation = data.exif_orientation});
+  return make_image_decoder({.apply_exif_orientation = data.exif_orientation,
+                             .max_pixels = static_cast<std::int64_t>(std::llround(data.max_megapixels * 1e6)),
+                             .max_scans = data.max_scans});
 }
 
 std::uint64_t global_batch(const DataSpec& data, const RankShape& ranks) {

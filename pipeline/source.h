@@ -25,6 +25,7 @@ struct SourceInfo {
   Size raw_size;                    ///< Of every picture, where all are raw and alike; otherwise 0 x 0.
   int channels = 3;                 ///< 1 or 3: what the pictures become.
   std::string fingerprint;          ///< Digest of what the set holds: equal sets give equal text.
+  std::string unreadable;           ///< Where opening it showed that some samples cannot be read: where, how many and why. Else empty.
 };
 
 /// A data set of numbered samples.
