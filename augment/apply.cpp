@@ -123,6 +123,10 @@ void apply_operation(const DrawnOp& op, const ApplyContext& context, bool moves_
   const Size size = canvas.view().size();
   switch (kind_of(op)) {
     case Drawn::affine:
+      return to_new_tile(canvas, size, last, [&](ImageView from, MutableImageView to) {
+        const AffineMap map = torchvision_map(affine_of(op), size.width * 0.5, size.height * 0.5);
+        affine(from, map, static_cast<Filter>(detail_of(op)), context.fills[op.slot], to, canvas.kernel_scratch());
+      });
     case Drawn::rotate:
     case Drawn::shear_x:
     case Drawn::shear_y:

@@ -103,8 +103,13 @@ Roi center_crop_window(Size picture, Size window) {
   return {place(picture.width, window.width), place(picture.height, window.height), window.width, window.height};
 }
 
+/// More than any picture is computed for: sides of thin pictures end here, so that they stay numbers.
+constexpr int kEndless = 1 << 30;
+
 Size size_for_shorter_side(Size p, int shorter) {
-  const auto longer = [&](int long_side, int short_side) { return static_cast<int>(std::int64_t{shorter} * long_side / short_side); };
+  const auto longer = [&](int long_side, int short_side) {
+    return static_cast<int>(std::min<std::int64_t>(kEndless, std::int64_t{shorter} * long_side / short_side));
+  };
   if (p.width <= p.height) return p.width == shorter ? p : Size{shorter, longer(p.height, p.width)};
   return p.height == shorter ? p : Size{longer(p.width, p.height), shorter};
 }
@@ -112,7 +117,7 @@ Size size_for_shorter_side(Size p, int shorter) {
 Size size_for_fit(Size p, Size wanted, bool cover) {
   const double x = static_cast<double>(p.width) / wanted.width, y = static_cast<double>(p.height) / wanted.height;
   const double q = cover ? std::min(x, y) : std::max(x, y);
-  const auto side = [&](int n) { return std::max(1, static_cast<int>(std::nearbyint(n / q))); };
+  const auto side = [&](int n) { return std::max(1, static_cast<int>(std::min<double>(kEndless, std::nearbyint(n / q)))); };
   return {side(p.width), side(p.height)};
 }
 

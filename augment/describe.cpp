@@ -31,17 +31,21 @@ std::string frame_text(const Framing& f) {
   return text;
 }
 
-// The forward motion of an inverse map: angle clockwise, as torchvision counts it.
-std::string map_text(const std::array<double, 6>& m) {
-  const double degrees = std::atan2(m[1], m[0]) * 180 / std::numbers::pi, determinant = m[0] * m[4] - m[1] * m[3];
-  return format("affine %.1f degrees, scale %.2f", degrees, determinant > 0 ? 1 / std::sqrt(determinant) : 0.0);
+// Pixels right and down, as torchvision counts them; what was not drawn is not said.
+std::string affine_text(const TorchvisionAffine& p) {
+  std::string text = format("affine %.1f degrees", p.angle);
+  if (p.translate_x != 0 || p.translate_y != 0) text += format(", translation %+.0f%+.0f", p.translate_x, p.translate_y);
+  if (p.scale != 1) text += format(", scale %.2f", p.scale);
+  if (p.shear_x != 0 || p.shear_y != 0) text += format(", shear %.1f degrees", p.shear_x);
+  if (p.shear_y != 0) text += format(" and %.1f", p.shear_y);
+  return text;
 }
 
 std::string op_text(const DrawnOp& op) {
   const auto& p = op.parameters;
   switch (kind_of(op)) {
     case Drawn::affine:
-      return map_text(p);
+      return affine_text(affine_of(op));
     case Drawn::rotate:
       return format("rotate %.1f", -std::atan2(p[1], p[0]) * 180 / std::numbers::pi);
     case Drawn::shear_x:
@@ -61,7 +65,7 @@ std::string op_text(const DrawnOp& op) {
     case Drawn::crop:
       return format("crop %.0fx%.0f%+.0f%+.0f", p[2], p[3], p[0], p[1]);
     case Drawn::resize:
-      return format("resize %.0fx%.0f", p[0], p[1]);
+      return format("resize %.0fx%.0f %s", p[0], p[1], name_of(static_cast<Filter>(detail_of(op) & 127)));
     case Drawn::invert:
       return "invert";
     case Drawn::auto_contrast:

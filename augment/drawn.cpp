@@ -53,6 +53,10 @@ void DrawBuilder::flip_vertical() {
 
 void DrawBuilder::map(Drawn kind, const AffineMap& map, Filter filter) { next(kind, static_cast<std::uint8_t>(filter)).parameters = map; }
 
+void DrawBuilder::affine(const TorchvisionAffine& p, Filter filter) {
+  next(Drawn::affine, static_cast<std::uint8_t>(filter)).parameters = {p.angle, p.translate_x, p.translate_y, p.scale, p.shear_x, p.shear_y};
+}
+
 void DrawBuilder::rotate(double degrees, Filter filter) {
   const int quarters = quarter_turns(degrees, size_);
   if (quarters > 0) return add(Drawn::turn, quarters);

@@ -10,7 +10,7 @@ namespace millrace::augment {
 
 /// Which operation. Parameters, where there are any, in the comment.
 enum class Drawn : std::uint8_t {
-  affine,
+  affine,  ///< Degrees, translation right and down, scale, shears, as TorchvisionAffine; detail: Filter.
   rotate,
   shear_x,
   shear_y,
@@ -43,6 +43,11 @@ inline std::uint16_t pack(Drawn op, std::uint8_t detail = 0) {
 inline Drawn kind_of(const DrawnOp& op) { return static_cast<Drawn>(op.op & 0xff); }
 inline std::uint8_t detail_of(const DrawnOp& op) { return static_cast<std::uint8_t>(op.op >> 8); }
 
+inline TorchvisionAffine affine_of(const DrawnOp& op) {
+  const auto& p = op.parameters;
+  return {.angle = p[0], .translate_x = p[1], .translate_y = p[2], .scale = p[3], .shear_x = p[4], .shear_y = p[5]};
+}
+
 /// Collects a Draw: operations at the front that crop, resize or flip become its framing (one pass), the rest its list.
 class DrawBuilder {
  public:
@@ -58,6 +63,7 @@ class DrawBuilder {
   void flip_horizontal();
   void flip_vertical();
   void map(Drawn kind, const AffineMap& map, Filter filter);
+  void affine(const TorchvisionAffine& p, Filter filter);
   void rotate(double degrees, Filter filter);
   void add(Drawn kind, double p0 = 0, double p1 = 0, double p2 = 0, double p3 = 0, double p4 = 0);
   bool full() const { return draw_.count == Draw::kMaxOps; }

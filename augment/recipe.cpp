@@ -16,6 +16,8 @@ namespace {
 constexpr int kFirstNoiseSlot = 128;  // Recipes have at most 100 slots.
 constexpr int kLargestSide = 1 << 15;
 
+bool is_oversize(Size s) { return s.width > kLargestSide || s.height > kLargestSide; }
+
 std::string text(Size s) { return std::to_string(s.width) + " x " + std::to_string(s.height); }
 
 tl::unexpected<Fault> unfit(const std::string& detail) {
@@ -36,6 +38,8 @@ class Drawer {
     return fits_;
   }
   const std::string& misfit() const { return misfit_; }
+  /// A resize to more than is ever computed whole: what follows it has to say which part is wanted.
+  const std::optional<Size>& oversize() const { return oversize_; }
   Size size() const { return builder_.size(); }
 
  private:
@@ -47,8 +51,7 @@ class Drawer {
 
   void draw(const RandomAffine& op) {
     Rng rng = random();
-    const Size size = builder_.size();
-    builder_.map(Drawn::affine, torchvision_map(draw_affine(op, size, rng), size.width * 0.5, size.height * 0.5), op.filter);
+    builder_.affine(draw_affine(op, builder_.size(), rng), op.filter);
   }
   void draw(const RandomRotation& op) {
     Rng rng = random();
@@ -59,8 +62,7 @@ class Drawer {
     const Size wanted = op.shorter > 0                   ? size_for_shorter_side(size, op.shorter)
                         : op.fit == Resize::Fit::stretch ? op.size
                                                          : size_for_fit(size, op.size, op.fit == Resize::Fit::cover);
-    if (wanted.width > kLargestSide || wanted.height > kLargestSide)
-      return refuse("a picture of " + text(size) + " would become " + text(wanted));
+    if (is_oversize(wanted)) oversize_ = wanted;
     builder_.resize(wanted, op.filter, op.antialias);
   }
   void draw(const CenterCrop& op) { builder_.crop(center_crop_window(builder_.size(), op.size), PadMode::constant, op.fill); }
@@ -120,7 +122,19 @@ class Drawer {
   std::uint8_t slot_ = 0;
   bool fits_ = true;
   std::string misfit_;
+  std::optional<Size> oversize_;
 };
+
+/// Whether applying a draw makes no picture that is too large. Of a resize that is cropped right away only the crop is computed, as
+/// evaluation recipes ask of a picture of 1 x 400; nearest resizes are computed whole.
+bool is_computable(const Draw& draw, PassOrder pass_order) {
+  const FramingPlan plan = plan_framing(draw, pass_order);
+  const bool by_window = plan.resizes && draw.framing.filter != Filter::nearest;
+  if (is_oversize(by_window ? plan.pass.window.size() : draw.framing.target)) return false;
+  return std::none_of(draw.ops.begin() + plan.done, draw.ops.begin() + draw.count, [](const DrawnOp& op) {
+    return kind_of(op) == Drawn::resize && is_oversize({static_cast<int>(op.parameters[0]), static_cast<int>(op.parameters[1])});
+  });
+}
 
 class CompiledRecipe final : public Recipe {
  public:
@@ -139,6 +153,8 @@ class CompiledRecipe final : public Recipe {
     result->key = key;
     Drawer drawer(*result, image.size, key, c_);
     if (!drawer.run()) return unfit(drawer.misfit());
+    if (drawer.oversize() && !is_computable(*result, c_.options.pass_order))
+      return unfit("a picture of " + text(image.size) + " would become " + text(*drawer.oversize()));
     if (!(drawer.size() == Size{c_.format.width, c_.format.height}))
       return unfit("the picture becomes " + text(drawer.size()) + " instead of " + text({c_.format.width, c_.format.height}));
     return result;

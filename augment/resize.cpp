@@ -125,8 +125,8 @@ class Sweep {
   void make_taps(const Box& box) {
     const ResizeOptions& o = pass_.options;
     const double width = static_cast<double>(box[2] - box[0]), height = static_cast<double>(box[3] - box[1]);
-    const std::size_t words = horizontal_ ? taps_words(width, pass_.target.width, o.filter, o.antialias) : 0;
-    const std::size_t more = vertical_ ? taps_words(height, pass_.target.height, o.filter, o.antialias) : 0;
+    const std::size_t words = horizontal_ ? taps_words(width, pass_.target.width, o.filter, o.antialias, pass_.window.width) : 0;
+    const std::size_t more = vertical_ ? taps_words(height, pass_.target.height, o.filter, o.antialias, pass_.window.height) : 0;
     auto* memory = reinterpret_cast<std::int32_t*>(scratch_.buffers[3].reserve((words + more + 2) * 4));
     if (horizontal_) {
       across_ =

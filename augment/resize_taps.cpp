@@ -83,11 +83,10 @@ void fill(const Weight& weight_at, int in_length, double b0, double scale, doubl
 
 }  // namespace
 
-std::size_t taps_words(double box_length, int out_length, Filter filter, bool antialias) {
-  const auto stride = static_cast<std::size_t>(stride_of(box_length, out_length, filter, antialias));
-  const std::size_t groups = (stride + 3) / 4,
-                    packed_words = static_cast<std::size_t>(out_length) * (32 + 48 * groups) + 128;  // One output a block at the worst.
-  return static_cast<std::size_t>(out_length) * (stride + 2) + 2 * stride + 2 + packed_words;  // 2 strides: doubles in use while filling.
+std::size_t taps_words(double box_length, int out_length, Filter filter, bool antialias, int length) {
+  const auto stride = static_cast<std::size_t>(stride_of(box_length, out_length, filter, antialias)), outputs = static_cast<std::size_t>(length);
+  const std::size_t groups = (stride + 3) / 4, packed_words = outputs * (32 + 48 * groups) + 128;  // One output a block at the worst.
+  return outputs * (stride + 2) + 2 * stride + 2 + packed_words;  // 2 strides: doubles in use while filling.
 }
 
 ResizeTaps fill_taps(int in_length, float b0, float b1, int out_length, Filter filter, bool antialias, int begin, int length,

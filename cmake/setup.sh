@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 packages=(g++ cmake ninja-build ccache git python3-venv pkg-config
-  libtbb-dev libjpeg62-turbo-dev zlib1g-dev libssl-dev libexpected-dev libxxhash-dev libhwy-dev
+  libtbb-dev libjpeg62-turbo-dev libpng-dev libwebp-dev zlib1g-dev libssl-dev libexpected-dev libxxhash-dev libhwy-dev
   libopencv-core-dev libopencv-imgproc-dev libopencv-imgcodecs-dev
   libcli11-dev libtomlplusplus-dev nlohmann-json3-dev gnuplot-nox libgloo-dev
   libgtest-dev libgmock-dev librapidcheck-dev)

@@ -31,6 +31,7 @@ class FolderSource final : public Source {
         root_(::open(options.folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)), listing_(std::move(listing)) {
     if (root_.value < 0) throw data_error(folder_, "the folder cannot be opened: " + system_message(errno), "check the path");
     info_ = {.name = "folder", .classes = std::move(listing_.classes), .raw_size = {}, .channels = 3, .fingerprint = hex64(listing_.fingerprint), .path = folder_.string(), .class_sizes = std::move(listing_.class_sizes)};
+    if (const std::string text = unreadable_text(listing_); !text.empty()) info_.unreadable = folder_.string() + ": " + text;
   }
 
   const SourceInfo& info() const override { return info_; }
@@ -55,7 +56,7 @@ class FolderSource final : public Source {
     const auto size = static_cast<std::uint64_t>(status.st_size);
     if (size == 0) return fault(index, FaultKind::truncated, 0, "the file is empty");
     if (size > max_file_bytes_) {
-      return fault(index, FaultKind::too_large, 0, "has " + std::to_string(size) + " bytes, the limit is " + std::to_string(max_file_bytes_));
+      return fault(index, FaultKind::too_large, 0, "has " + std::to_string(size) + " bytes, the limit is " + std::to_string(max_file_bytes_) + " (data.max_file_size)");
     }
     return size <= most ? fill(index, file, size, scratch) : fill_head(index, file, most, scratch);
   }
@@ -108,7 +109,8 @@ std::unique_ptr<Source> open_folder(const FolderOptions& options) {
   const auto tell = [&](std::uint64_t number, const std::string& what, const std::string& first) {
     if (number > 0 && options.warn) options.warn(options.folder.string() + ": " + std::to_string(number) + what + ", the first is " + first);
   };
-  tell(listing.passed_over, " files without a picture's ending were passed over", listing.first_passed_over);
+  for (const std::string& text : {passed_over_text(listing), unreadable_text(listing)})
+    if (!text.empty() && options.warn) options.warn(options.folder.string() + ": " + text);
   tell(listing.folders_passed_over, " folders that are hidden or made by programs were passed over", listing.first_folder_passed_over);
   tell(listing.cycles, " links to a folder that they lie in were not followed", listing.first_cycle);
   return std::make_unique<FolderSource>(options, std::move(listing));

@@ -8,8 +8,11 @@
 #include <fcntl.h>
 #include <memory>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <utility>
 #include <xxhash.h>
+
+#include "pipeline/formats/file_format.h"
 
 namespace millrace {
 namespace {
@@ -74,6 +77,31 @@ void count(std::uint64_t& number, std::string& first, const std::string& name) {
   if (number++ == 0) first = name;
 }
 
+/// What a file is that no decoder reads, by its first bytes; empty: one does, or reading will say why it cannot be opened.
+std::string unreadable_format(const std::filesystem::path& path) {
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (file < 0) return {};
+  std::array<std::uint8_t, kFormatBytes> bytes{};
+  const ssize_t got = ::pread(file, bytes.data(), bytes.size(), 0);
+  ::close(file);
+  if (got <= 0) return {};
+  const FileFormat format = file_format({bytes.data(), static_cast<std::size_t>(got)});
+  if (format.decoder != ImageFormat::none) return {};
+  return format.name.empty() ? "no picture of a known format" : format.name;
+}
+
+/// Names that promise what is not read: then the file itself is asked. All others would take too long.
+bool is_doubtful(std::string_view name) {
+  const std::string_view file = name.substr(name.rfind('/') + 1);
+  return !is_decoded_ending(file) || file.starts_with("._");  // macOS keeps attributes of cat.jpg in ._cat.jpg.
+}
+
+std::string counts_text(const std::map<std::string, std::uint64_t>& counts) {
+  std::string text;
+  for (const auto& [what, count] : counts) text += (text.empty() ? "" : ", ") + what + ": " + std::to_string(count);
+  return text;
+}
+
 /// One class: its folders with their pictures, to be sorted by the folder's path.
 class ClassScan {
  public:
@@ -116,6 +144,7 @@ class ClassScan {
   bool pass_over(const std::string& folder, const std::string& name) {
     if (is_picture_name(name)) return false;
     count(listing_.passed_over, listing_.first_passed_over, folder + "/" + name);
+    if (const std::string_view ending = other_picture_ending(name); !ending.empty()) ++listing_.other_pictures[std::string(ending)];
     return true;
   }
   void append_sample(const std::string& name, std::uint32_t label, XXH3_state_t& hash) {
@@ -127,6 +156,11 @@ class ClassScan {
     listing_.begins.push_back(listing_.names.size());
     listing_.names.insert(listing_.names.end(), name.c_str(), name.c_str() + name.size() + 1);
     listing_.labels.push_back(label);
+    if (!is_doubtful(name)) return;
+    const std::string format = unreadable_format(root_ / name);
+    if (format.empty()) return;
+    if (listing_.unreadable.empty()) listing_.first_unreadable = name;
+    ++listing_.unreadable[format];
   }
 
   const std::filesystem::path& root_;
@@ -146,6 +180,21 @@ bool is_picture_name(std::string_view name) {
 }
 
 bool is_folder_of_programs(std::string_view name) { return name.starts_with('.') || name == "@eaDir" || name == "__MACOSX" || name == "lost+found"; }
+
+std::string unreadable_text(const FolderListing& listing) {
+  std::uint64_t files = 0;
+  for (const auto& [format, number] : listing.unreadable) files += number;
+  if (files == 0) return {};
+  return std::to_string(files) + (files == 1 ? " file" : " files") + " cannot be read (" + counts_text(listing.unreadable) + "; the first is " + listing.first_unreadable + ")";
+}
+
+std::string passed_over_text(const FolderListing& listing) {
+  if (listing.passed_over == 0) return {};
+  const bool one = listing.passed_over == 1;
+  std::string text = std::to_string(listing.passed_over) + (one ? " file" : " files") + " without a picture's ending " + (one ? "was" : "were") + " passed over, the first is " + listing.first_passed_over;
+  if (!listing.other_pictures.empty()) text += "; among them pictures of formats that are not read (" + counts_text(listing.other_pictures) + ")";
+  return text;
+}
 
 FolderListing scan_folder(const std::filesystem::path& folder, bool empty_classes) {
   FolderListing listing;

@@ -18,6 +18,7 @@ class SubsetSource final : public Source {
   SubsetSource(std::unique_ptr<Source> inner, std::vector<std::uint64_t> indices) : inner_(std::move(inner)), indices_(std::move(indices)) {
     info_ = inner_->info();
     info_.class_sizes.clear();  // Only reading them would tell.
+    info_.unreadable.clear();  // They may lie outside of the subset.
     const std::string& whole = info_.fingerprint;
     info_.fingerprint = hex64(XXH3_64bits_withSeed(indices_.data(), indices_.size() * sizeof(std::uint64_t), XXH3_64bits(whole.data(), whole.size())));
   }

@@ -1,13 +1,13 @@
 #include "experiments/assemble.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 
 #include <nlohmann/json.hpp>
 
-#include "augment/cv_decoder.h"
 #include "datasets/cifar.h"
 #include "datasets/class_order.h"
 #include "datasets/digits.h"
@@ -17,6 +17,7 @@
 #include "datasets/subset.h"
 #include "experiments/opened.h"
 #include "pipeline/error.h"
+#include "pipeline/formats/image_decoder.h"
 
 namespace millrace {
 namespace {
@@ -39,8 +40,10 @@ std::unique_ptr<Source> digits(const DataSpec& data, const std::string&, Split s
   return open_digits(options);
 }
 
-std::unique_ptr<Source> folder(const DataSpec&, const std::string& path, Split split, const Warn& warn) {
-  auto source = open_folder({.folder = path, .empty_classes = split == Split::test, .warn = warn});
+std::unique_ptr<Source> folder(const DataSpec& data, const std::string& path, Split split, const Warn& warn) {
+  FolderOptions options{.folder = path, .empty_classes = split == Split::test, .warn = warn};
+  if (data.max_file_size) options.max_file_bytes = data.max_file_size;
+  auto source = open_folder(options);
   if (const std::string remark = remark_on_classes(source->info()); warn && !remark.empty()) warn(remark);
   return source;
 }
@@ -130,7 +133,7 @@ std::unique_ptr<Source> open_source(const DataSpec& data, Split split, const War
 }
 
 const Source& SourceShelf::train(const DataSpec& data) {
-  auto& slot = open_[Json{data.name, data.path, data.split, data.subset, data.subset_seed, int(data.labels), data.files, data.classes, data.first_label, data.extra_us_per_read}.dump()];
+  auto& slot = open_[Json{data.name, data.path, data.split, data.subset, data.subset_seed, int(data.labels), data.files, data.classes, data.first_label, data.extra_us_per_read, data.max_file_size}.dump()];
   const bool first = data.split == "train" || data.name == "folder";  // Of a folder data.path is the split.
   if (!slot) slot = open_source(data, first ? Split::train : Split::test, warn_);
   return *slot;
@@ -144,7 +147,7 @@ const Source* SourceShelf::test(const DataSpec& data) {
   if (data.name == "folder" && whole.path.empty()) return nullptr;
   const Source& training = train(data);
   // What is trained on decides what labels mean, so each training set has a test set of its own.
-  auto& slot = open_[Json{"test", data.name, data.path, whole.path, int(data.labels), data.files, data.classes, data.first_label}.dump()];
+  auto& slot = open_[Json{"test", data.name, data.path, whole.path, int(data.labels), data.files, data.classes, data.first_label, data.max_file_size}.dump()];
   if (slot) return slot.get();
   slot = with_classes_of(open_source(whole, Split::test, warn_), training.info());
   if (const std::string remark = remark_on_missing_classes(slot->info()); warn_ && !remark.empty()) warn_(remark);
@@ -185,7 +188,9 @@ augment::Normalize normalization_of(const Spec& spec) {
 }
 
 std::unique_ptr<Decoder> make_decoder(const DataSpec& data) {
-  return augment::make_image_decoder({.apply_exif_orientation = data.exif_orientation});
+  return make_image_decoder({.apply_exif_orientation = data.exif_orientation,
+                             .max_pixels = static_cast<std::int64_t>(std::llround(data.max_megapixels * 1e6)),
+                             .max_scans = data.max_scans});
 }
 
 std::uint64_t global_batch(const DataSpec& data, const RankShape& ranks) {

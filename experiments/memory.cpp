@@ -58,7 +58,7 @@ FittedMemory fit_memory(const Spec& spec, const Source& source, const Recipe& re
   out.bound = bound;
   MemoryForecast& f = out.forecast;
   f = forecast_memory(source, recipe, options);
-  options.workspace_bytes = f.workspace_bytes;  // A picture may be as large as it likes while it is worked on, but no worker keeps the room for it.
+  options.workspace_bytes = f.buffer_bytes;  // A picture may be as large as it likes while it is worked on, but no worker keeps the room for it.
   add_desks(f, spec.loader);
   f.beside = beside;
   const std::uint64_t slot_of_all = f.slot_bytes * static_cast<std::uint64_t>(options.local_ranks);

@@ -51,6 +51,9 @@ void visit(Keys& keys, DataSpec& s) {
   keys.choice<Verify>("verify", s.verify, {{"strict", Verify::strict}, {"warn", Verify::warn}, {"off", Verify::off}});
   keys.numbers("extra_us_per_read", s.extra_us_per_read, {1, 2}, 0, 1e8);
   keys.boolean("exif_orientation", s.exif_orientation);
+  keys.number("max_megapixels", s.max_megapixels, 0.000001, 4096);
+  keys.whole("max_scans", s.max_scans, 1, 100'000);
+  keys.bytes("max_file_size", s.max_file_size);
   keys.choice<augment::PassOrder>("pass_order", s.pass_order,
                                   {{"horizontal-first", augment::PassOrder::horizontal_first}, {"pillow13", augment::PassOrder::pillow13}});
 }
@@ -336,8 +339,8 @@ void warn(const Document& document, const Spec& spec, int cores, bool launched, 
   for (const char* key : {"files", "classes", "first_label"}) idle("data", key, spec.data.name != "idx", "with data.name = \"" + spec.data.name + "\"");
   idle("data", "verify", spec.data.name == "digits" || spec.data.name == "folder" || spec.data.name == "idx",
        "with data.name = \"" + spec.data.name + "\": no sums are published");
-  idle("data", "exif_orientation", spec.data.name != "folder",
-       "with data.name = \"" + spec.data.name + "\": its pictures are not JPEG files");
+  for (const char* key : {"exif_orientation", "max_megapixels", "max_scans", "max_file_size"})
+    idle("data", key, spec.data.name != "folder", "with data.name = \"" + spec.data.name + "\": its pictures are no files of their own");
   idle("train", "widen", t.model != "wide_resnet", "with train.model = \"" + t.model + "\"");
   idle("train", "dropout", t.model != "wide_resnet", "with train.model = \"" + t.model + "\"");
   idle("train", "grad_averaging", t.optimizer != "novograd", "with train.optimizer = \"" + t.optimizer + "\"");

@@ -40,7 +40,10 @@ struct DataSpec {
   Dtype dtype = Dtype::f32;
   Verify verify = Verify::warn;
   std::vector<double> extra_us_per_read;  ///< A slow disk on purpose: what each read takes longer, and one in a thousand in its place.
-  bool exif_orientation = false;  ///< Turn JPEG files upright; torchvision's default loader does not.
+  bool exif_orientation = false;  ///< Turn pictures upright; torchvision's default loader does not.
+  double max_megapixels = 178.95697;  ///< Of a folder's picture: what Pillow takes at most. A larger one is a bad sample, undecoded.
+  int max_scans = 100;                ///< Of a JPEG file of several scans.
+  std::uint64_t max_file_size = 0;    ///< Bytes of a folder's file; 0: FolderOptions' own limit.
   augment::PassOrder pass_order = augment::PassOrder::horizontal_first;  ///< Which Pillow's resize.
 };
 

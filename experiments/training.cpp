@@ -175,7 +175,14 @@ Json to_json(const train::Phases& p) {
           {"reduce", p.reduce}, {"optimizer", p.optimizer}, {"other", p.other}};
 }
 
+void check_readable(const Spec& spec, const Source& source) {
+  const std::string& unreadable = source.info().unreadable;
+  if (unreadable.empty() || spec.loader.on_bad_sample != OnBadSample::fail) return;
+  throw Error(ErrorKind::data, unreadable, "convert or remove them, or set loader.on_bad_sample to skip or substitute, with loader.max_bad");
+}
+
 void check_batch(const Spec& spec, const Source& source, const RankShape& ranks) {
+  check_readable(spec, source);
   const std::uint64_t batch = global_batch(spec.data, ranks);
   if (batch <= source.size()) return;
   throw Error(ErrorKind::usage,

@@ -36,7 +36,8 @@ Json finite(double value);
 /// Whether a run ends in scores at all: toys that sleep have none, and evaluate_every = 0 asks for none.
 bool evaluates(const Spec& spec);
 
-/// Errors: Error(usage) at the batch's place in the spec where the set has fewer samples.
+/// What is known before the first batch. Errors: Error(usage) at the batch's place in the spec where the set has fewer samples;
+/// Error(data) where opening the set found files that cannot be read, and bad samples end the run.
 void check_batch(const Spec& spec, const Source& source, const RankShape& ranks = {});
 
 /// Steps of a whole run, and of an epoch. Errors: as check_batch.

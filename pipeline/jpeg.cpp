@@ -39,6 +39,18 @@ bool has_end_marker(Bytes from_scan_on) {
   return false;
 }
 
+/// What libjpeg keeps of a file of several scans until its end: all coefficients.
+std::uint64_t coefficient_bytes(jpeg_decompress_struct& cinfo) {
+  if (!jpeg_has_multiple_scans(&cinfo)) return 0;
+  std::uint64_t blocks = 0;
+  const auto whole = [](std::uint64_t count, int factor) { return (count + std::uint64_t(factor) - 1) / std::uint64_t(factor) * std::uint64_t(factor); };
+  for (int c = 0; c < cinfo.num_components; ++c) {
+    const jpeg_component_info& component = cinfo.comp_info[c];
+    blocks += whole(component.width_in_blocks, component.h_samp_factor) * whole(component.height_in_blocks, component.v_samp_factor);
+  }
+  return blocks * sizeof(JBLOCK);
+}
+
 /// A file of several scans may leave a component out: libjpeg then delivers mid-grey without a word.
 bool every_component_has_data(const JpegLibrary& library, const jpeg_decompress_struct& cinfo) {
   return library.scanned_components() == (1u << cinfo.num_components) - 1;
@@ -87,12 +99,14 @@ class JpegDecoder::Impl {
     if (!done) return tl::unexpected(library_.fault());
     if (std::int64_t(cinfo.image_width) * cinfo.image_height > options_.max_pixels)
       return refuse(FaultKind::too_large, library_.position(), "the picture is declared as " + std::to_string(cinfo.image_width) + " x " +
-                    std::to_string(cinfo.image_height) + " pixels; the limit is " + std::to_string(options_.max_pixels));
+                    std::to_string(cinfo.image_height) + " pixels; the limit is " + std::to_string(options_.max_pixels) + " (data.max_megapixels)");
     stored_size_ = {int(cinfo.output_width), int(cinfo.output_height)};
     orientation_ = Orientation::from_exif(options_.apply_exif_orientation ? exif_orientation(bytes) : 1);
     bytes_ = bytes;
     scan_offset_ = std::size_t(library_.position());
     ready_ = true;
+    const std::uint64_t pixels = std::uint64_t(stored_size_.width) * std::uint64_t(stored_size_.height);
+    decode_bytes_ = coefficient_bytes(cinfo) + (orientation_.identity() ? 0 : pixels * std::uint64_t(options_.channels));
     return ImageInfo{orientation_.upright(stored_size_), options_.channels, bool(cinfo.progressive_mode)};
   }
 
@@ -107,14 +121,17 @@ class JpegDecoder::Impl {
       return refuse(FaultKind::truncated, bytes.size(), "the file ends without an end-of-image marker");
     const Roi stored = orientation_.stored(roi, stored_size_);
     const auto view = decode_stored(stored, orientation_.identity() ? canvas : upended_);
+    const bool progressive = library_.cinfo().progressive_mode;
+    library_.release();
     if (!view) return view;
     ++counts_.decoded;
-    counts_.progressive += library_.cinfo().progressive_mode ? 1 : 0;
+    counts_.progressive += progressive ? 1 : 0;
     counts_.warnings += library_.warnings();
     return orientation_.identity() ? view : turn(*view, roi.size(), canvas);
   }
 
   const JpegCounts& counts() const { return counts_; }
+  std::uint64_t decode_bytes() const { return decode_bytes_; }
 
  private:
   void choose_color(jpeg_decompress_struct& cinfo) const {
@@ -136,6 +153,7 @@ class JpegDecoder::Impl {
   Orientation orientation_;
   Bytes bytes_;
   std::size_t scan_offset_ = 0;
+  std::uint64_t decode_bytes_ = 0;
   bool ready_ = false; ///< The header of `bytes_` has been read and nothing after it.
   JpegCounts counts_;
 };
@@ -188,6 +206,7 @@ JpegDecoder::JpegDecoder(const JpegOptions& options) : impl_(std::make_unique<Im
 JpegDecoder::~JpegDecoder() = default;
 Expected<ImageInfo> JpegDecoder::header(Bytes bytes) { return impl_->header(bytes); }
 Expected<ImageView> JpegDecoder::decode(Bytes bytes, const Roi& roi, Buffer& canvas) { return impl_->decode(bytes, roi, canvas); }
+std::uint64_t JpegDecoder::decode_bytes() const { return impl_->decode_bytes(); }
 const JpegCounts& JpegDecoder::counts() const { return impl_->counts(); }
 
 std::unique_ptr<Decoder> make_jpeg_decoder(const JpegOptions& options) { return std::make_unique<JpegDecoder>(options); }

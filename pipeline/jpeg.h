@@ -4,6 +4,7 @@
 #include <memory>
 #include <span>
 
+#include "pipeline/decode_memory.h"
 #include "pipeline/decoder.h"
 
 namespace millrace {
@@ -45,13 +46,15 @@ struct JpegCounts {
 /// Errors:  Fault truncated, corrupt, unsupported (12-bit, lossless, odd colour spaces) or too_large, with libjpeg's message
 ///          and the offset. Error(usage) from the constructor, std::bad_alloc where the canvas cannot grow. A roi outside the
 ///          picture aborts.
-class JpegDecoder final : public Decoder {
+class JpegDecoder final : public Decoder, public DecodeMemory {
  public:
   explicit JpegDecoder(const JpegOptions& options);
   ~JpegDecoder() override;
   Expected<ImageInfo> header(std::span<const std::uint8_t> bytes) override;
   /// Where `bytes` are not those of the last `header` call, or were decoded already, the header is read first.
   Expected<ImageView> decode(std::span<const std::uint8_t> bytes, const Roi& roi, Buffer& canvas) override;
+  /// The coefficients that libjpeg keeps of a file of several scans, and the stored pixels of one that is turned.
+  std::uint64_t decode_bytes() const override;
   const JpegCounts& counts() const;
 
  private:

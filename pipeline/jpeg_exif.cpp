@@ -2,42 +2,20 @@
 
 #include <cstddef>
 #include <cstring>
+#include <optional>
+#include <string_view>
+
+#include "pipeline/exif.h"
 
 namespace millrace {
 namespace {
 
 using Bytes = std::span<const std::uint8_t>;
 
-/// Integers of a TIFF block, in its byte order. Reads past the end give 0.
-struct Tiff {
-  Bytes bytes;
-  bool big_endian;
+constexpr std::string_view kExif("Exif\0\0", 6), kXmp("http://ns.adobe.com/xap/1.0/\0", 29);
 
-  std::uint32_t at(std::size_t offset, int count) const {
-    if (offset > bytes.size() || bytes.size() - offset < std::size_t(count)) return 0;
-    std::uint32_t value = 0;
-    for (int i = 0; i < count; ++i) value = value << 8 | bytes[offset + std::size_t(big_endian ? i : count - 1 - i)];
-    return value;
-  }
-};
-
-int orientation_of_tiff(Bytes block) {
-  constexpr std::uint32_t kTag = 0x0112, kShort = 3;
-  if (block.size() < 8) return 1;
-  const bool big = block[0] == 'M' && block[1] == 'M';
-  if (!big && !(block[0] == 'I' && block[1] == 'I')) return 1;
-  const Tiff tiff{block, big};
-  if (tiff.at(2, 2) != 42) return 1;
-  const std::size_t directory = tiff.at(4, 4);
-  const std::uint32_t entries = tiff.at(directory, 2);
-  for (std::uint32_t i = 0; i < entries; ++i) {
-    const std::size_t entry = directory + 2 + std::size_t(12) * i;
-    if (entry + 12 > block.size()) return 1;
-    if (tiff.at(entry, 2) != kTag) continue;
-    const std::uint32_t value = tiff.at(entry + 8, 2);
-    return tiff.at(entry + 2, 2) == kShort && tiff.at(entry + 4, 4) == 1 && value >= 1 && value <= 8 ? int(value) : 1;
-  }
-  return 1;
+bool begins(Bytes segment, std::string_view with) {
+  return segment.size() >= with.size() && std::memcmp(segment.data(), with.data(), with.size()) == 0;
 }
 
 }  // namespace
@@ -45,20 +23,27 @@ int orientation_of_tiff(Bytes block) {
 int exif_orientation(Bytes jpeg) {
   constexpr std::uint8_t kStartOfImage = 0xD8, kEndOfImage = 0xD9, kStartOfScan = 0xDA, kApp1 = 0xE1;
   if (jpeg.size() < 4 || jpeg[0] != 0xFF || jpeg[1] != kStartOfImage) return 1;
+  std::optional<int> exif, xmp;
+  bool seen_exif = false;
   std::size_t at = 2;
   while (true) {
-    if (at >= jpeg.size() || jpeg[at] != 0xFF) return 1;
+    if (at >= jpeg.size() || jpeg[at] != 0xFF) break;
     while (at < jpeg.size() && jpeg[at] == 0xFF) ++at; // Fill bytes are allowed before a marker.
-    if (jpeg.size() - at < 3) return 1;
+    if (jpeg.size() - at < 3) break;
     const std::uint8_t marker = jpeg[at];
-    if (marker == kStartOfScan || marker == kEndOfImage) return 1;
+    if (marker == kStartOfScan || marker == kEndOfImage) break;
     const std::size_t length = std::size_t(jpeg[at + 1]) << 8 | jpeg[at + 2]; // Counts itself.
-    if (length < 2 || jpeg.size() - at - 1 < length) return 1;
+    if (length < 2 || jpeg.size() - at - 1 < length) break;
     const Bytes segment = jpeg.subspan(at + 3, length - 2);
-    if (marker == kApp1 && segment.size() >= 6 && std::memcmp(segment.data(), "Exif\0\0", 6) == 0)
-      return orientation_of_tiff(segment.subspan(6));
+    if (marker == kApp1 && begins(segment, kExif) && !seen_exif) {
+      seen_exif = true; // Further segments continue the first.
+      const bool doubled = begins(segment.subspan(kExif.size()), kExif);
+      exif = tiff_orientation(segment.subspan(doubled ? 2 * kExif.size() : kExif.size()));
+    }
+    if (marker == kApp1 && begins(segment, kXmp)) xmp = xmp_orientation(segment.subspan(kXmp.size()));
     at += 1 + length;
   }
+  return orientation_of(exif, xmp);
 }
 
 Orientation Orientation::from_exif(int orientation) {

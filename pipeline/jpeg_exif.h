@@ -6,9 +6,8 @@
 
 namespace millrace {
 
-/// The EXIF orientation of a JPEG file, 1..8; 1 where there is none or the segment is malformed. Reads in place: no
-/// allocation, every offset checked, any bytes allowed.
-/// Source: EXIF 2.3, tag 0x0112 of IFD0.
+/// The orientation of a JPEG file, 1..8, by its EXIF segment or else its XMP segment (exif.h); 1 where neither says or they are
+/// malformed. Reads in place: no allocation, every offset checked, any bytes allowed.
 int exif_orientation(std::span<const std::uint8_t> jpeg);
 
 /// How pixels as stored become the upright picture: transpose first (5..8), then mirror in stored coordinates.

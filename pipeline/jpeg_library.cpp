@@ -148,7 +148,7 @@ void JpegLibrary::on_skip(j_decompress_ptr cinfo, long bytes) {
 void JpegLibrary::on_progress(j_common_ptr common) {
   JpegLibrary& self = of(common);
   const jpeg_decompress_struct& cinfo = self.cinfo_;
-  if (cinfo.input_scan_number > self.max_scans_) self.fail(JpegVerdict::too_large, "more scans than the limit allows");
+  if (cinfo.input_scan_number > self.max_scans_) self.fail(JpegVerdict::too_large, "more scans than data.max_scans allows");
   for (int i = 0; i < cinfo.comps_in_scan; ++i) self.scanned_components_ |= 1u << cinfo.cur_comp_info[i]->component_index;
 }
 

@@ -32,6 +32,8 @@ class JpegLibrary {
   jpeg_decompress_struct& cinfo() { return cinfo_; }
   /// Drops the picture in progress and points the source at `bytes`.
   void open(std::span<const std::uint8_t> bytes);
+  /// Gives the picture's memory back: what was read of it is forgotten.
+  void release() { jpeg_abort_decompress(&cinfo_); }
   /// Calls libjpeg inside `steps`. A failure leaves it by longjmp: `steps` and what it calls hold no objects with destructors.
   template <class Steps>
   [[nodiscard]] bool run(Steps steps) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "pipeline/decode_memory.h"
 #include "pipeline/loader_rows.h"
 
 namespace millrace {
@@ -10,7 +11,7 @@ namespace {
 constexpr std::uint64_t kMiB = 1 << 20;
 constexpr std::uint64_t kPictures = 32;        // Headers looked at.
 constexpr std::uint32_t kDraws = 4;            // Of the largest picture: operations differ in what they need.
-constexpr std::uint64_t kDecoderBytes = kMiB;  // A decoder's own rows and tables.
+constexpr std::uint64_t kDecoderBytes = kMiB;  // A decoder's rows and tables, of any picture; DecodeMemory says what grows with it.
 // Measured. Where pictures are decoded, code alone takes 8 MiB, and malloc's thresholds follow the largest block that was ever freed.
 constexpr std::uint64_t kCodeBytes = 4 * kMiB, kDecodingCodeBytes = 12 * kMiB;
 constexpr std::uint64_t kThreadBytes = kMiB, kDecodingThreadBytes = 5 * kMiB;
@@ -21,7 +22,8 @@ void look(const Source& source, const Recipe& recipe, const LoaderOptions& optio
   if (options.make_decoder) workspace.decoder = options.make_decoder();
   const std::uint64_t pictures = std::min(source.size(), source.info().raw_size == Size{} ? kPictures : 1);
   ImageInfo largest;
-  std::uint64_t largest_pixels = 0;
+  std::uint64_t largest_pixels = 0, largest_bytes = 0, decode_bytes = 0;
+  const auto* memory = dynamic_cast<const DecodeMemory*>(workspace.decoder.get());
   for (std::uint64_t i = 0; i < pictures; ++i) {
     const Expected<Sample> sample = source.read(i * source.size() / pictures, workspace.file);
     if (!sample) continue;  // The loader will say so.
@@ -34,9 +36,13 @@ void look(const Source& source, const Recipe& recipe, const LoaderOptions& optio
     }
     ++out.looked_at;
     const auto pixels = static_cast<std::uint64_t>(info.size.width) * static_cast<std::uint64_t>(info.size.height);
-    if (pixels <= largest_pixels) continue;
+    const std::uint64_t beside = memory && !sample->raw() ? memory->decode_bytes() : 0;
+    const std::uint64_t bytes = pixels * static_cast<std::uint64_t>(info.channels) + beside;
+    if (bytes <= largest_bytes) continue;
     largest = info;
     largest_pixels = pixels;
+    largest_bytes = bytes;
+    decode_bytes = beside;
   }
   out.largest = largest.size;
   if (largest_pixels == 0) return;
@@ -52,7 +58,8 @@ void look(const Source& source, const Recipe& recipe, const LoaderOptions& optio
     // Its faults are the loader's to report.
     static_cast<void>(recipe.apply(*draw, largest, whole.crop(inside(draw->framing.roi, largest.size)), row.data(), workspace.scratch));
   }
-  out.workspace_bytes = workspace.bytes() + (source.info().raw_size == Size{} ? kDecoderBytes : 0);
+  out.buffer_bytes = workspace.bytes();
+  out.workspace_bytes = out.buffer_bytes + (source.info().raw_size == Size{} ? kDecoderBytes + decode_bytes : 0);
 }
 
 /// Inline streams make a second slot where a batch is still held when the next is asked for.

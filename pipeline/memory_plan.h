@@ -10,7 +10,7 @@ namespace millrace {
 /// Units: bytes, of this process over all of its ranks.
 struct MemoryForecast {
   std::uint64_t slots = 0;       ///< Batches: pictures, labels, ids, positions.
-  std::uint64_t workspaces = 0;  ///< A worker's file, decoded picture and scratch, times the workers.
+  std::uint64_t workspaces = 0;  ///< A worker's file, decoded picture, scratch and what its decoder's library takes, times the workers.
   std::uint64_t plan = 0;        ///< The epoch's permutation.
   std::uint64_t threads = 0;     ///< Their stacks, and what malloc keeps for each of them.
   std::uint64_t code = 0;        ///< Pages of libraries that only loading touches, and their tables: once a process.
@@ -19,6 +19,7 @@ struct MemoryForecast {
 
   int slot_count = 0, workspace_count = 0;
   std::uint64_t slot_bytes = 0, workspace_bytes = 0;  ///< Of one.
+  std::uint64_t buffer_bytes = 0;  ///< The part of a workspace that it keeps from picture to picture; decoders give the rest back.
   Size largest;                  ///< The largest picture looked at; 0 x 0: none was.
   std::uint64_t largest_file = 0;
   int looked_at = 0;             ///< How many pictures' headers were.

@@ -27,6 +27,7 @@ struct SourceInfo {
   std::string fingerprint;          ///< Digest of what the set holds: equal sets give equal text.
   std::string path = {};            ///< The folder it was opened from, as it was named; empty: none.
   std::vector<std::uint64_t> class_sizes = {}; ///< Samples of each class; empty: not counted.
+  std::string unreadable = {};      ///< Where opening it showed that some samples cannot be read: where, how many and why. Else empty.
 };
 
 /// A data set of numbered samples.

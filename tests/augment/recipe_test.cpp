@@ -2,9 +2,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdio>
+#include <cstring>
+
+#include "augment/crop.h"
 #include "augment/dispatch.h"
 #include "augment/drawn.h"
 #include "augment/ops.h"
+#include "augment/resize.h"
 #include "augment/timm.h"
 #include "pipeline/error.h"
 
@@ -85,6 +90,59 @@ TEST(Recipe, DrawsDependOnKeyAndSizeOnly) {
   EXPECT_EQ(recipe->describe(*a), recipe->describe(*b));
   EXPECT_NE(recipe->describe(*a), recipe->describe(*recipe->draw({{500, 375}, 3}, {.seed = 1, .epoch = 2, .sample = 4})));
   EXPECT_NE(recipe->describe(*a), recipe->describe(*recipe->draw({{500, 375}, 3}, {.seed = 1, .epoch = 3, .sample = 3})));
+}
+
+TEST(Recipe, CaptionsSayAllOfAnAffineDraw) {
+  const auto caption = [](const RandomAffine& op) {
+    const auto recipe = compile({op}, kDigits);
+    return recipe->describe(*recipe->draw({{28, 28}, 1}, {.seed = 1, .sample = 2}));
+  };
+  EXPECT_THAT(caption({.degrees = {10, 10}}), testing::EndsWith("affine 10.0 degrees"));
+  EXPECT_THAT(caption({.degrees = {10, 10}, .scale = Range{1.25, 1.25}, .shear = {5, 5}}), testing::EndsWith("affine 10.0 degrees, scale 1.25, shear 5.0 degrees"));
+  EXPECT_THAT(caption({.degrees = {0, 0}, .shear = {5, 5, -3, -3}}), testing::EndsWith("affine 0.0 degrees, shear 5.0 degrees and -3.0"));
+  const std::string moved = caption({.degrees = {0, 0}, .translate = Range{0.3, 0.3}});
+  int x = 0, y = 0;
+  const std::size_t at = moved.find("translation ");
+  ASSERT_NE(at, std::string::npos) << moved;
+  ASSERT_EQ(std::sscanf(moved.c_str() + at, "translation %d%d", &x, &y), 2) << moved;
+  EXPECT_TRUE(std::abs(x) <= 8 && std::abs(y) <= 8 && (x || y)) << moved;
+}
+
+/// What timm and torchvision score: the resized picture would be 256 x 102,400, its centre is wanted.
+TEST(Recipe, EvaluationComputesOnlyTheCentreOfAThinPicture) {
+  const std::vector<Operation> evaluation{Resize{.shorter = 256, .filter = Filter::bicubic}, CenterCrop{.size = {224, 224}}};
+  const auto recipe = compile(evaluation, {.channels = 3, .dtype = Dtype::u8, .layout = Layout::nhwc});
+  for (const Size size : {Size{1, 400}, Size{400, 1}, Size{2, 3000}, Size{1, 300'000}}) {
+    std::vector<std::uint8_t> picture(static_cast<std::size_t>(size.width * size.height) * 3), row(224 * 224 * 3);
+    for (std::size_t i = 0; i < picture.size(); ++i) picture[i] = static_cast<std::uint8_t>(i / 3 * 7 + i % 3 * 50);
+    const ImageInfo info{size, 3};
+    const ImageView view{picture.data(), size.width, size.height, 3, size.width * 3};
+    const auto draw = recipe->draw(info, {});
+    ASSERT_TRUE(draw) << draw.error().detail;
+    Scratch scratch;
+    ASSERT_TRUE(recipe->apply(*draw, info, view, row.data(), scratch));
+    std::size_t bytes = 0;
+    for (const Buffer& buffer : scratch.buffers) bytes += buffer.capacity_bytes();
+    EXPECT_LT(bytes, std::size_t{8} << 20);
+    if (size.width * size.height > 10'000) continue;
+    // The definition: resized whole, then cropped.
+    const Size whole = size_for_shorter_side(size, 256);
+    std::vector<std::uint8_t> resized(static_cast<std::size_t>(whole.width) * static_cast<std::size_t>(whole.height) * 3);
+    const MutableImageView out{resized.data(), whole.width, whole.height, 3, whole.width * 3};
+    resize(view, {.filter = Filter::bicubic}, out, scratch);
+    const ImageView centre = ImageView(out).crop(center_crop_window(whole, {224, 224}));
+    for (int y = 0; y < 224; ++y) ASSERT_EQ(std::memcmp(centre.row(y), row.data() + y * 224 * 3, 224 * 3), 0) << size.width << " x " << size.height << ", row " << y;
+  }
+}
+
+TEST(Recipe, ATooLargePictureThatWouldBeComputedWholeIsRefused) {
+  const auto refused = [](Operation between, Filter filter) {
+    const auto recipe = compile({Resize{.shorter = 256, .filter = filter}, between, CenterCrop{.size = {224, 224}}}, kVarying);
+    return !recipe->draw({{1, 400}, 3}, {});
+  };
+  EXPECT_FALSE(refused(RandomHorizontalFlip{}, Filter::bilinear)) << "a flip is part of the pass";
+  EXPECT_TRUE(refused(ColorJitter{.brightness = Range{2, 2}}, Filter::bilinear));
+  EXPECT_TRUE(refused(RandomHorizontalFlip{}, Filter::nearest));
 }
 
 TEST(Recipe, AnOperationsDrawsDoNotShiftAnothers) {

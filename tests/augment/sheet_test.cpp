@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include "augment/cv_decoder.h"
 #include "pipeline/error.h"
+#include "pipeline/formats/image_decoder.h"
 
 namespace millrace::augment {
 namespace {

@@ -22,7 +22,7 @@ struct Cell {
 
 void expect_taps(Filter filter, int in, float b0, float b1, const std::vector<Cell>& cells) {
   const int out = static_cast<int>(cells.size());
-  std::vector<std::int32_t> memory(taps_words(static_cast<double>(b1 - b0), out, filter, true) + 1);
+  std::vector<std::int32_t> memory(taps_words(static_cast<double>(b1 - b0), out, filter, true, out) + 1);
   const ResizeTaps taps = fill_taps(in, b0, b1, out, filter, true, 0, out, memory.data());
   for (int i = 0; i < out; ++i) {
     const std::int32_t* w = taps.weight + i * taps.stride;

@@ -55,10 +55,33 @@ TEST_F(Folder, ReadGivesTheFilesBytesAndTheClassOfItsFolder) {
 }
 
 TEST_F(Folder, OnlyPicturesCountAndOneWarningTellsOfOthers) {
-  write_pictures({"a/1.jpg", "a/2.Jpeg", "a/3.PNG", "a/4.ppm", "a/5.bmp", "a/6.pgm", "a/7.tif", "a/8.tiff", "a/9.webp", "a/note.txt", "a/jpg", "a/x.jpg.gz"});
-  EXPECT_EQ(open()->size(), 9u);
+  write_pictures({"a/1.jpg", "a/2.Jpeg", "a/3.PNG", "a/5.bmp", "a/9.webp", "a/note.txt", "a/jpg", "a/x.jpg.gz"});
+  EXPECT_EQ(open()->size(), 5u);
   ASSERT_EQ(warnings_.size(), 1u);
-  EXPECT_THAT(warnings_[0], AllOf(HasSubstr("3 files"), HasSubstr("the first is a/jpg")));
+  EXPECT_THAT(warnings_[0], AllOf(HasSubstr("3 files"), HasSubstr("the first is a/jpg"), testing::Not(HasSubstr("among them"))));
+}
+
+TEST_F(Folder, PassedOverPicturesOfOtherFormatsAreCountedByTheirEndings) {
+  write_pictures({"a/.DS_Store", "a/1.jpg", "a/2.HEIC", "b/3.gif", "b/4.heic", "b/5.png"});
+  EXPECT_EQ(open()->size(), 2u);
+  ASSERT_EQ(warnings_.size(), 1u);
+  EXPECT_THAT(warnings_[0], AllOf(HasSubstr("4 files"), HasSubstr("the first is a/.DS_Store"), HasSubstr("(.gif: 1, .heic: 2)")));
+}
+
+TEST_F(Folder, FilesThatNoDecoderReadsAreToldAtOnceAndStaySamples) {
+  write("a/1.tif", std::string("II*\0\x08\0\0\0", 8));
+  write("a/2.ppm", std::string("P6 1 1 255\n123"));
+  write("a/3.tiff", std::string("\xff\xd8\xff\xe0 a JPEG file under another's name"));
+  write("a/4.jpg", std::string("\xff\xd8\xff\xe0"));
+  write("b/._5.jpg", std::string("\0\5\x16\7\0\2\0\0", 8));
+  write("b/6.TIF", std::string("MM\0*\0\0\0\x08", 8));
+  write("b/7.pgm", Bytes{});
+  const auto source = open();
+  EXPECT_EQ(source->size(), 7u) << "ImageFolder's samples";
+  ASSERT_EQ(warnings_.size(), 1u);
+  EXPECT_THAT(warnings_[0], AllOf(HasSubstr("4 files cannot be read"), HasSubstr("a TIFF file: 2"), HasSubstr("a PPM file: 1"), HasSubstr("an AppleDouble file"),
+                                  HasSubstr("the first is a/1.tif")));
+  EXPECT_EQ(source->info().unreadable, warnings_[0]);
 }
 
 TEST_F(Folder, LinksAreFollowedAndCyclesEnd) {

@@ -1,7 +1,11 @@
 // Colours, orientation and the decoder's calling conventions.
 #include <gtest/gtest.h>
 
+#include <optional>
+#include <string>
+
 #include "jpeg_files.h"
+#include "pipeline/exif.h"
 #include "pipeline/jpeg.h"
 #include "pipeline/jpeg_exif.h"
 
@@ -71,6 +75,60 @@ TEST(ExifParser, TakesMalformedSegmentsAsUpright) {
     EXPECT_TRUE(orientation >= 1 && orientation <= 8);
   }
   EXPECT_EQ(exif_orientation(with_orientation(good, 9, false)), 1);
+}
+
+/// A TIFF block of one directory entry: the orientation, as `count` values of a type whose bytes are given.
+std::vector<std::uint8_t> orientation_entry(std::uint8_t type, std::uint8_t count, std::vector<std::uint8_t> values) {
+  std::vector<std::uint8_t> block = {'I', 'I', 42, 0, 8, 0, 0, 0, 1, 0, 0x12, 0x01, type, 0, count, 0, 0, 0};
+  constexpr std::uint8_t kBehind = 26;
+  const bool inside = values.size() <= 4;
+  if (inside) values.resize(4);
+  else block.insert(block.end(), {kBehind, 0, 0, 0});
+  if (inside) block.insert(block.end(), values.begin(), values.end());
+  block.insert(block.end(), 4, 0);
+  if (!inside) block.insert(block.end(), values.begin(), values.end());
+  return block;
+}
+
+TEST(ExifParser, TakesEachTypeOfNumberAsPillowDoes) {
+  EXPECT_EQ(tiff_orientation(orientation_entry(3, 1, {6, 0})), 6) << "SHORT";
+  EXPECT_EQ(tiff_orientation(orientation_entry(3, 2, {6, 0, 1, 0})), 6) << "the first of two";
+  EXPECT_EQ(tiff_orientation(orientation_entry(4, 1, {6, 0, 0, 0})), 6) << "LONG";
+  EXPECT_EQ(tiff_orientation(orientation_entry(4, 2, {6, 0, 0, 0, 3, 0, 0, 0})), 6) << "two LONG, behind the directory";
+  EXPECT_EQ(tiff_orientation(orientation_entry(6, 1, {6})), 6) << "SBYTE";
+  EXPECT_EQ(tiff_orientation(orientation_entry(8, 1, {6, 0})), 6) << "SSHORT";
+  EXPECT_EQ(tiff_orientation(orientation_entry(9, 1, {6, 0, 0, 0})), 6) << "SLONG";
+  EXPECT_EQ(tiff_orientation(orientation_entry(5, 1, {12, 0, 0, 0, 2, 0, 0, 0})), 6) << "RATIONAL";
+  EXPECT_EQ(tiff_orientation(orientation_entry(10, 1, {0xfa, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff})), 6) << "SRATIONAL, -6 / -1";
+  EXPECT_EQ(tiff_orientation(orientation_entry(11, 1, {0, 0, 0xc0, 0x40})), 6) << "FLOAT";
+  EXPECT_EQ(tiff_orientation(orientation_entry(5, 1, {13, 0, 0, 0, 2, 0, 0, 0})), 1) << "6.5";
+  EXPECT_EQ(tiff_orientation(orientation_entry(5, 1, {6, 0, 0, 0, 0, 0, 0, 0})), 1) << "6 / 0";
+  EXPECT_EQ(tiff_orientation(orientation_entry(1, 1, {6})), 1) << "BYTE is no number to Pillow";
+  EXPECT_EQ(tiff_orientation(orientation_entry(2, 2, {'6', 0})), 1) << "nor is ASCII";
+  EXPECT_EQ(tiff_orientation(orientation_entry(99, 1, {6, 0})), std::nullopt) << "an unknown type: as if it were not there";
+}
+
+TEST(ExifParser, AsksXmpWhereExifDoesNotSay) {
+  const auto xmp = [](const std::string& text) { return xmp_orientation({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}); };
+  EXPECT_EQ(xmp("<rdf:Description tiff:Orientation=\"6\"/>"), 6);
+  EXPECT_EQ(xmp("<tiff:Orientation>8</tiff:Orientation>"), 8);
+  EXPECT_EQ(xmp("tiff:Orientation tiff:Orientation=\"9\""), 1);
+  EXPECT_EQ(xmp("tiff:Orientation=\""), std::nullopt);
+  EXPECT_EQ(xmp(""), std::nullopt);
+  EXPECT_EQ(orientation_of(1, 6), 1);
+  EXPECT_EQ(orientation_of({}, 6), 6);
+  EXPECT_EQ(orientation_of({}, {}), 1);
+}
+
+TEST(ExifParser, TakesAnyBytesForATiffBlock) {
+  const auto good = orientation_entry(4, 2, {6, 0, 0, 0, 3, 0, 0, 0});
+  std::mt19937 random(4);
+  for (int i = 0; i < 50000; ++i) {
+    std::vector<std::uint8_t> block(good.begin(), good.begin() + std::ptrdiff_t(random() % (good.size() + 1)));
+    for (unsigned n = random() % 4; n > 0 && !block.empty(); --n) block[random() % block.size()] = std::uint8_t(random());
+    const std::optional<int> found = tiff_orientation(std::vector<std::uint8_t>(block)); // Of its exact size: the sanitizer sees reads beyond it.
+    EXPECT_TRUE(!found || (*found >= 1 && *found <= 8));
+  }
 }
 
 TEST(JpegColours, ReplicateGreyWhereRgbIsAskedFor) {
