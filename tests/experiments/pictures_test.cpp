@@ -100,6 +100,38 @@ TEST_F(PictureFolder, FailEndsWithStatus3AndNamesTheFile) {
   EXPECT_THAT(ledger(), SizeIs(1));
 }
 
+TEST_F(PictureFolder, FilesThatCannotBeReadAreToldBeforeTheFirstStep) {
+  write_good();
+  write("a/1.tif", {'I', 'I', '*', 0, 8, 0, 0, 0});
+  write("a/2.heic", {'x'});
+  EXPECT_EQ(run({"train", spec_of(""), "--out", out()}), 3);
+  EXPECT_THAT(text("stderr"), HasSubstr("set: 1 file cannot be read (a TIFF file: 1; the first is a/1.tif)"));
+  EXPECT_THAT(text("stderr"), HasSubstr("hint: convert or remove them, or set loader.on_bad_sample"));
+  EXPECT_THAT(text("stderr"), HasSubstr("pictures of formats that are not read (.heic: 1)"));
+  EXPECT_EQ(text("stderr").find("epoch 1"), std::string::npos);
+  bench(spec_of("on_bad_sample = \"skip\"\n"), 1);
+  const auto listed = ledger();
+  ASSERT_THAT(listed, SizeIs(1));
+  EXPECT_EQ(listed[0]["kind"], "unsupported");
+  EXPECT_EQ(listed[0]["message"], "a TIFF file");
+}
+
+TEST_F(PictureFolder, LimitsHaveKeysAndAreKept) {
+  write_good();
+  const std::string file = spec_of("on_bad_sample = \"skip\"\n");
+  const auto bad_with = [&](const std::string& setting) {
+    EXPECT_EQ(run({"bench", "loader", file, "--epochs", "1", "--json", "--set", setting, "--out", out()}), 0) << text("stderr");
+    return last_line()["bad_samples"].get<int>();
+  };
+  EXPECT_EQ(bad_with("data.max_megapixels=0.0031"), 11) << "those wider than 62";
+  EXPECT_THAT(text("out/faults.jsonl"), HasSubstr("data.max_megapixels"));
+  EXPECT_EQ(bad_with("data.max_scans=3"), 2) << "the progressive ones";
+  EXPECT_THAT(text("out/faults.jsonl"), HasSubstr("data.max_scans"));
+  EXPECT_EQ(bad_with("data.max_file_size=3000000"), 0);
+  EXPECT_EQ(run({"bench", "loader", file, "--epochs", "1", "--set", "loader.on_bad_sample=fail", "--set", "data.max_file_size=100"}), 3);
+  EXPECT_THAT(text("stderr"), HasSubstr("the limit is 100 (data.max_file_size)"));
+}
+
 TEST_F(PictureFolder, ABadTestPictureIsBookedAndTheRestAreScored) {
   write_good();
   write("../test/a/1.jpg", jpeg(50));
