@@ -1,17 +1,18 @@
 # The door. `make demo` and `make test` do all the set-up on a fresh Debian 12 machine, then the main job and the tests.
 #   MILLRACE_CUDA=AUTO|ON|OFF   which LibTorch wheels to take (AUTO: with CUDA where an NVIDIA driver is present)
+#   CTEST_FLAGS=...             passed on to ctest
 #   PRESET=release|dev|asan|tsan|cuda
 MILLRACE_CUDA ?= AUTO
 PRESET ?= release
 BUILD := build/$(PRESET)
 export MILLRACE_CUDA
 
-.PHONY: demo test build program gpu-check setup clean
+.PHONY: demo test build program gpu-check setup compare-deps test-peers clean
 demo: program
 	@$(BUILD)/millrace study experiments/specs/quickstart.toml --out out/quickstart
 
 test: build
-	@ctest --preset $(PRESET)
+	@ctest --preset $(PRESET) $(CTEST_FLAGS)
 
 build: setup
 	@cmake/configure.sh $(PRESET)
@@ -30,6 +31,14 @@ gpu-check: setup
 
 setup:
 	@cmake/setup.sh
+
+# What `millrace compare` runs beside itself: torchvision, Pillow and timm, into .venv.
+compare-deps: setup
+	@cmake/peers.sh python
+
+# And what tests ask of others' programs; they skip visibly without: tensorboard, Open MPI, MPICH, xxhash, iproute2.
+test-peers: setup
+	@cmake/peers.sh all
 
 clean:
 	rm -rf build

@@ -3,26 +3,14 @@
 #   MILLRACE_CUDA=AUTO|ON|OFF  ON: torch with all it pins (4.8 GB); OFF: what the CPU needs; AUTO: ON with an NVIDIA driver.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+source cmake/packages.sh
 
 packages=(g++ cmake ninja-build ccache git python3-venv pkg-config
   libtbb-dev libjpeg62-turbo-dev libpng-dev libwebp-dev zlib1g-dev libssl-dev libexpected-dev libxxhash-dev libhwy-dev
   libopencv-core-dev libopencv-imgproc-dev libopencv-imgcodecs-dev
   libcli11-dev libtomlplusplus-dev nlohmann-json3-dev gnuplot-nox libgloo-dev
   libgtest-dev libgmock-dev librapidcheck-dev)
-missing=()
-for package in "${packages[@]}"; do
-  [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || missing+=("$package")
-done
-if ((${#missing[@]})); then
-  root=()
-  if ((EUID != 0)); then
-    command -v sudo >/dev/null || { echo "setup: as root, run: apt-get install ${missing[*]}" >&2; exit 1; }
-    root=(sudo)
-  fi
-  echo "setup: installing ${#missing[@]} Debian packages (${missing[*]})"
-  "${root[@]}" apt-get update -qq
-  "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-fi
+install_packages "${packages[@]}"
 
 torch=2.11.0 # One set of versions that belong together: the C++ ABI changes with each release of torch.
 want=${MILLRACE_CUDA:-AUTO}
@@ -36,7 +24,10 @@ if [[ $have != ON && $have != "$want" ]]; then
     .venv/bin/python -m pip install -q "torch==$torch" numpy safetensors==0.8.0
   else
     echo "setup: installing torch $torch for the CPU into .venv"
+    # Without its dependencies, which are 4 GB of CUDA; then what its Python part imports, torchrun included.
     .venv/bin/python -m pip install -q --no-deps "torch==$torch" nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85
+    .venv/bin/python -m pip install -q --no-deps typing_extensions filelock fsspec jinja2 markupsafe networkx sympy mpmath numpy safetensors==0.8.0
   fi
+  .venv/bin/python -W ignore -c 'import torch.distributed.run'
   echo "$want" >.venv/.wheels
 fi

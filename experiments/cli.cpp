@@ -7,6 +7,7 @@
 #include "experiments/commands.h"
 #include "experiments/gpus.h"
 #include "experiments/launch.h"
+#include "experiments/phrases.h"
 #include "experiments/processes.h"
 #include "experiments/trace_file.h"
 #include "pipeline/error.h"
@@ -68,7 +69,7 @@ void view_options(CLI::App& command, SpecArguments& a) {
 
 std::string command_line(int argc, char** argv) {
   std::string out = "millrace";
-  for (int i = 1; i < argc; ++i) out += " " + std::string(argv[i]);
+  for (int i = 1; i < argc; ++i) out += " " + shell_word(argv[i]);
   return out;
 }
 

@@ -1,5 +1,6 @@
 #include "experiments/commands.h"
 
+#include <cmath>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -59,7 +60,7 @@ std::vector<std::string> epoch_cells(const Json& e) {
           grouped(e["images_per_second"]),
           share(p["wait"]),
           share(update),
-          share(e["unaccounted_seconds"]),
+          share(std::abs(e["unaccounted_seconds"].get<double>())),
           e["loss"].is_number() ? fixed(e["loss"], 4) : "not finite",
           percent(e["accuracy"])};
 }

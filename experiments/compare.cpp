@@ -47,7 +47,7 @@ std::string find_python() {
   for (fs::path above = program().parent_path(); above.has_relative_path(); above = above.parent_path())
     if (fs::exists(above / ".venv" / "bin" / "python", error)) return (above / ".venv" / "bin" / "python").string();
   if (fs::exists(".venv/bin/python", error)) return fs::absolute(".venv/bin/python").string();
-  throw Error(ErrorKind::usage, "no Python: MILLRACE_PYTHON is not set and there is no .venv", std::string("python3 -m venv .venv && .venv/bin/pip install ") + kInstall);
+  throw Error(ErrorKind::usage, "no Python: MILLRACE_PYTHON is not set and there is no .venv", "make compare-deps");
 }
 
 /// A folder that goes when this does.
@@ -259,7 +259,7 @@ class Comparison {
       std::string names;
       for (const Json& name : result["missing"]) names += (names.empty() ? "" : ", ") + name.get<std::string>();
       c.failed = "the Python " + python_ + " has no " + names;
-      hint_ = python_ + " -m pip install " + kInstall + "; or MILLRACE_PYTHON=another Python";
+      hint_ = std::string("make compare-deps (into .venv); or ") + python_ + " -m pip install " + kInstall + "; or MILLRACE_PYTHON=another Python";
     } else if (run.status != 0 || !result.contains("images_per_second")) {
       c.failed = result.contains("error") ? result["error"].get<std::string>() : last_line(run.err);
     }

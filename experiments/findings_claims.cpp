@@ -27,6 +27,21 @@ std::string difference_text(const FigureRow& a, const FigureRow& b, const std::s
   return out + ")";
 }
 
+/// What follows from the settings of two rows and makes their training or its machine another: images a step, optimiser steps, loader workers in
+/// all. A source that holds some settings equal changes these without a word.
+std::vector<std::string> derived_differences(const FigureRow& a, const FigureRow& b) {
+  const auto x = works_of(a.settings), y = works_of(b.settings);
+  if (x.size() != 1 || y.size() != 1) return {};  // The settings leave several open.
+  std::vector<std::string> out;
+  const auto add = [&](const std::string& what, double p, double q) {
+    if (p > 0 && q > 0 && p != q) out.push_back(what + " (" + grouped(p) + " against " + grouped(q) + ")");
+  };
+  add("global batch", x[0].global_batch, y[0].global_batch);
+  add("optimiser steps", x[0].optimizer_steps(), y[0].optimizer_steps());
+  if (agree(a, b, "workers")) add("workers in all", x[0].workers, y[0].workers);
+  return out;
+}
+
 std::vector<std::string> other_differences(const FigureTable& table, const Claim& c) {
   std::vector<std::string> keys, out;
   for (const auto& [a, b] : c.pairs)
@@ -42,6 +57,9 @@ std::vector<std::string> other_differences(const FigureTable& table, const Claim
       break;
     }
   }
+  // Of families D5 says what follows from the batch.
+  if (c.pairs.size() == 1)
+    for (std::string& derived : derived_differences(table.rows[c.pairs[0].first], table.rows[c.pairs[0].second])) out.push_back(std::move(derived));
   return out;
 }
 

@@ -232,7 +232,7 @@ void hidden_parts(const FigureTable& table, Findings& out) {
     if (!metric || !wall) continue;
     const std::string name = group_of(row);
     if (groups.empty() || groups.back().first != name) groups.emplace_back(name, std::vector<double>{});
-    groups.back().second.push_back(100 * hidden_share(metric->value, wall->value));
+    groups.back().second.push_back(std::max(0.0, 100 * hidden_share(metric->value, wall->value)));  // Less than nothing is noise.
   }
   if (!groups.empty()) {
     std::vector<std::string> told;

@@ -169,6 +169,21 @@ Window LegBench::bench_steps(std::vector<std::unique_ptr<train::Trainer>>& train
 Window LegBench::step(bool with_ranks) { return bench_steps(with_ranks || alone_.empty() ? crew_.trainers : alone_, resident_); }
 Window LegBench::half_step() { return bench_steps(alone_.empty() ? crew_.trainers : alone_, halves_); }
 
+std::optional<Window> LegBench::step_of_more_ranks() {
+  if (trainer().device().starts_with("cuda") || mode_of(spec_.train) == Mode::dp) return {};
+  const Ranks ranks{.worlds = api_.local_worlds(shape_.size + 1, spec_.train.peer_timeout)};
+  Crew crew(ranks);
+  std::vector<train::StepBenchmark> results(crew.trainers.size());
+  const auto step = [&](std::size_t r) {
+    results[r] = crew.trainers[r]->bench_step(resident_[r % resident_.size()], window_seconds_, context_.stop);
+  };
+  crew.threads.run([&](std::size_t r) { crew.trainers[r] = api_.make_trainer(rank_options(spec_, source_, recipe_->format(), ranks, r, context_.host)); });
+  const double cpu = process_cpu_seconds();
+  const auto began = SteadyClock::now();
+  crew.threads.run(step);
+  return of_ranks(results, (process_cpu_seconds() - cpu) / seconds_between(began, SteadyClock::now()));
+}
+
 double LegBench::half_rows() const {
   return std::accumulate(halves_.begin(), halves_.end(), 0.0, [](double sum, const auto& of_rank) { return sum + of_rank.front().rows(); });
 }

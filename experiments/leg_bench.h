@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "experiments/evaluation.h"
@@ -87,6 +88,9 @@ class LegBench {
   /// Steps on resident batches: with the other ranks, or each rank by itself; of half the rows.
   Window step(bool with_ranks);
   Window half_step();
+  /// Steps of one rank more, as rank threads on this host's cores, each on as many rows as now. Nothing where ranks have devices of their own,
+  /// or where replicas share one batch (train.mode = "dp"). Its trainers live for this call alone.
+  std::optional<Window> step_of_more_ranks();
   /// Batches handed over and given back.
   Window hand_over();
   /// Training on replayed batches.

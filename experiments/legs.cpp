@@ -14,7 +14,8 @@ namespace millrace {
 namespace {
 
 constexpr double kRounds = 12, kLegs = 6;  // What a window's length is planned for.
-constexpr std::size_t kHalfSteps = 4, kColdRounds = 4;
+constexpr std::size_t kHalfSteps = 4, kColdRounds = 4, kMoreRanksRounds = 2;
+constexpr double kStepsARound = 16;  // Where a step is longer than a window: the fewest that all legs of a first round take.
 constexpr int kEnoughRounds = 6;
 constexpr double kForCache = 0.25;  // Of the time, at most.
 
@@ -34,7 +35,7 @@ class Profiler {
   }
 
   bool over() const { return bench_.over(); }
-  bool time_for_another() const { return elapsed() + 0.9 * round_seconds_ < options_.seconds; }
+  bool time_for_another() const { return elapsed() + 1.1 * round_seconds_ < options_.seconds; }
   bool narrow() const {
     if (out_.rounds < kEnoughRounds) return false;
     return std::ranges::all_of(std::array{&loader_, &compute_, &reduced_, &everything_, &replayed_},
@@ -43,15 +44,20 @@ class Profiler {
 
   void round() {
     const double began = elapsed();
+    leg("C and A");
     there_.push_back(cores_there(context_.host));
     steps();
     if (over()) return;
+    leg("T and X");
     transfer_.push_back(bench_.hand_over().rate());
     replayed_.push_back(bench_.replay(pace_x_).rate());
     if (over()) return;
+    leg("L and E");
     loader_legs();
     if (over()) return;
     if (out_.readings.no_cold.empty() && cold_.size() < kColdRounds && elapsed() < 0.8 * options_.seconds) cold_leg();
+    if (over()) return;
+    if (more_ranks_.size() < kMoreRanksRounds && time_for_more_ranks()) more_ranks();
     if (over()) return;
     ++out_.rounds;
     round_seconds_ = elapsed() - began;
@@ -71,6 +77,8 @@ class Profiler {
     r.reduced_cpu = Reading::of(reduced_cpu_);
     r.cores_there = Reading::of(there_);
     r.half_step = Reading::of(half_step_);
+    r.more_ranks = Reading::of(more_ranks_);
+    r.more_ranks_cpu = Reading::of(more_ranks_cpu_);
     r.read_share = Reading::of(read_share_);
     r.decode_share = Reading::of(decode_share_);
     r.cores_busy = Reading::of(busy_);
@@ -87,6 +95,30 @@ class Profiler {
 
  private:
   double elapsed() const { return seconds_between(began_, SteadyClock::now()); }
+  void leg(const char* letters) {
+    context_.out.progress("profile: legs " + std::string(letters) + ", round " + std::to_string(out_.rounds + 1) + ", " + fixed(elapsed(), 0) + " of " +
+                          fixed(options_.seconds, 0) + " s");
+  }
+  double step_seconds() const { return bench_.batch() / std::min(compute_.back(), reduced_.back()); }
+
+  /// A round that has begun is finished: where one alone takes longer than all should, that is said before the rest of it runs.
+  void announce() {
+    const double needs = elapsed() + (kStepsARound - 2) * step_seconds();
+    if (out_.rounds > 0 || needs <= options_.seconds) return;
+    context_.out.note("a step takes " + significant(step_seconds(), 3) + " s: one round of the legs needs about " + fixed(needs, 0) + " s, more than the " +
+                      significant(options_.seconds, 3) + " s asked for; a smaller data.batch makes it shorter");
+  }
+  /// With everything that a round has left to do.
+  bool time_for_more_ranks() const {
+    const double ranks = bench_.shape().size;
+    return elapsed() + std::max(2 * bench_.window_seconds(), 3 * step_seconds() * (ranks + 1) / ranks) < options_.seconds;
+  }
+  void more_ranks() {
+    const std::optional<Window> more = bench_.step_of_more_ranks();
+    if (!more || over()) return;
+    more_ranks_.push_back(more->rate());
+    more_ranks_cpu_.push_back(more->cpu_an_image());
+  }
 
   void describe() {
     const Source& source = bench_.source();
@@ -118,6 +150,7 @@ class Profiler {
     compute_.push_back(alone.rate());
     reduced_.push_back(reduced.rate());
     reduced_cpu_.push_back(reduced.cpu_an_image());
+    announce();
     if (half_step_.size() >= kHalfSteps || bench_.batch() < 2 * bench_.shape().size) return;
     const Window half = bench_.half_step();
     if (!over()) half_step_.push_back(bench_.half_rows() / half.rate());
@@ -196,7 +229,7 @@ class Profiler {
   Pace pace_x_, pace_l_, pace_e_;
   std::uint64_t next_batch_ = 0;
   double round_seconds_ = 0;
-  std::vector<double> loader_, compute_, transfer_, reduced_, everything_, replayed_, loader_cpu_, reduced_cpu_, there_, half_step_, read_share_,
+  std::vector<double> loader_, compute_, transfer_, reduced_, everything_, replayed_, loader_cpu_, reduced_cpu_, there_, half_step_, more_ranks_, more_ranks_cpu_, read_share_,
       decode_share_, busy_, waited_, cold_, warm_;
 };
 

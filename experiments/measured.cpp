@@ -28,9 +28,12 @@ Json ranks_of(const Json& epoch) {
   return ranks.empty() ? Json::array({epoch}) : ranks;
 }
 
+/// Of the whole epoch, by the part of it that the ranks' records cover.
 double slowest_busy(const Json& epoch) {
+  const double share = covered_share(epoch);
+  if (share == 0 || !epoch.contains("ranks") || epoch["ranks"].empty()) return busy_seconds(epoch);
   double out = 0;
-  for (const Json& rank : ranks_of(epoch)) out = std::max(out, busy_seconds(rank));
+  for (const Json& rank : epoch["ranks"]) out = std::max(out, busy_seconds(rank) / share);
   return out;
 }
 

@@ -128,19 +128,35 @@ std::vector<std::vector<const CellSummary*>> lines_along(const std::vector<CellS
   return out;
 }
 
-Findings judge_own(const std::vector<CellSummary>& cells) {
+Findings judge_own(const std::vector<CellSummary>& cells, const std::vector<Cell>& open) {
   Findings out;
   judge_unaccounted(cells, out);
   if (out.empty()) return out;
-  for (const auto& line : lines_along(cells, "loader.workers")) out.push_back(judge_line(line));
+  const std::string workers = "loader.workers";
+  std::size_t waiting = 0;
+  for (const auto& line : lines_along(cells, workers)) {
+    const std::string rest = cell_label(line.front()->cell, workers);
+    const bool whole = std::none_of(open.begin(), open.end(), [&](const Cell& cell) { return cell_label(cell, workers) == rest; });
+    if (whole)
+      out.push_back(judge_line(line));
+    else
+      ++waiting;
+  }
   const FigureTable table = measured_table(cells), runs = measured_runs(cells);
-  for (const auto detector : {closed_books, identities, copied_cells, hidden_parts, noise, counts}) detector(table, out);
+  for (const auto detector : {closed_books, identities, copied_cells, hidden_parts}) detector(table, out);
+  if (open.empty())
+    noise(table, out);
+  else
+    out.push_back({"waiting", counted(open.size(), "cell") + (open.size() == 1 ? " lacks runs" : " lack runs") + " of the study, the first is " +
+                                  cell_label(open.front()) + ". What chance explains is not judged until they are there" +
+                                  (waiting ? ", nor " + counted(waiting, "comparison") + " of numbers of workers." : ".")});
+  counts(table, out);
   first_epochs(runs, out);
   dead_rows(runs, out);
   judge_evaluation(cells, out);
   judge_cores(table, out);
   judge_slow_ranks(cells, out);
-  if (auto stages = judge_stages(cells)) out.push_back(std::move(*stages));
+  if (auto stages = judge_stages(cells); stages && open.empty()) out.push_back(std::move(*stages));
   return out;
 }
 

@@ -7,8 +7,8 @@
 namespace millrace {
 
 /// What our own cells say: every detector on them as a table, and what only runs can tell: books from the trainer's own clock,
-/// the order over workers and its knee, first epochs and learning run by run.
-Findings judge_own(const std::vector<CellSummary>& cells);
+/// the order over workers and its knee, first epochs and learning run by run. What compares cells waits for those that are `open`.
+Findings judge_own(const std::vector<CellSummary>& cells, const std::vector<Cell>& open = {});
 
 /// D11, of cells that read encoded pictures and wait for them: the parts of a worker's time, and the floor that reading and
 /// decoding alone set. Empty where there is no such cell.

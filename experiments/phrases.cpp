@@ -1,7 +1,9 @@
 #include "experiments/phrases.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cstdio>
+#include <string_view>
 
 #include "experiments/terminal.h"
 
@@ -47,6 +49,14 @@ std::string plain(double value) {
   char text[32];
   std::snprintf(text, sizeof text, "%.6g", value);
   return text;
+}
+
+std::string shell_word(const std::string& word) {
+  const auto safe = [](unsigned char c) { return std::isalnum(c) || std::string_view("_-./=:,@%+").find(char(c)) != std::string_view::npos; };
+  if (!word.empty() && std::all_of(word.begin(), word.end(), safe)) return word;
+  std::string out = "'";
+  for (const char c : word) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return out + "'";
 }
 
 std::string either(const std::vector<double>& values) {

@@ -22,6 +22,8 @@ std::string span(double low, double high, int decimals);
 std::string counted(std::size_t n, const std::string& noun);
 /// The shortest text of a number: "0.08", "256", "1e-06".
 std::string plain(double value);
+/// As a shell takes it: quoted where it holds more than letters, digits and a few signs.
+std::string shell_word(const std::string& word);
 /// "4 or 8".
 std::string either(const std::vector<double>& values);
 

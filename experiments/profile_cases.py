@@ -229,7 +229,7 @@ def run_together(args):
         p = profile(args.program, SPECS / spec, sets, args.seconds)
         e, predicted = p["intervals"]["E"], p["predicted"]
         short += e["median"] < LEAST_TOGETHER * predicted
-        rows.append((name, p["workers"], rate(p["legs"]["L"]), rate(p["legs"]["A"]), rate(predicted), f"{rate(e['median'])} ({rate(e['low'])}-{rate(e['high'])})",
+        rows.append((name, p["workers"], rate(p["legs"]["L"]), rate(p["legs"]["A"]), rate(predicted), rate(e["median"]) + ("" if e["low"] is None else f" ({rate(e['low'])}-{rate(e['high'])})"),
                      f"{e['median'] / predicted:.2f}", p["verdict"], p["confidence"], p["rounds"]))
         print(rows[-1], file=sys.stderr, flush=True)
     text = table(rows, ["spec", "workers", "L", "A", "predicted", "E (interval)", "E / predicted", "verdict", "confidence", "rounds"])

@@ -33,12 +33,18 @@ std::vector<Leg> legs_of(const LegReadings& r) {
 /// An image's microseconds.
 std::string us(double seconds) { return significant(1e6 * seconds, 3); }
 std::string percent(double share, int decimals = 1) { return fixed(100 * share, decimals) + " %"; }
+/// Of what cannot exceed the whole: a reading that does is off by noise, and says so.
+std::string percent_of_whole(double share) { return share > 1.0005 ? "100 % (" + percent(share) + " by the readings, which is noise)" : percent(share); }
+/// What something costs beyond nothing. A negative reading is noise.
+std::string cost_us(double seconds) { return seconds > 0 ? us(seconds) : "0"; }
+std::string interval_text(const Reading& r) { return r.has_interval() ? significant(r.low) + "-" + significant(r.high) : "-"; }
 std::string signed_percent(double share) { return (share >= 0 ? "+" : "") + fixed(100 * share, 1); }
 /// Of what grows beyond measure (a trainer of no time), how many times.
 std::string gain_text(double gain) { return gain < 10 ? signed_percent(gain) : significant(gain + 1, 3) + " times"; }
 
 /// Time an image, to scale; the longest leg is kBar wide.
 constexpr double kBar = 24;
+constexpr int kRoundsOfAnInterval = 6;  ///< Fewer have a range, and no interval of 95 %.
 std::string bar(double seconds, double longest) {
   std::string out;
   const int eighths = static_cast<int>(std::lround(8 * kBar * seconds / longest));
@@ -48,12 +54,12 @@ std::string bar(double seconds, double longest) {
 }
 
 Table leg_table(const Profile& p) {
-  Table table({"leg", "", "images/s", "95 % interval", "width %", "us/image", "time an image"});
+  Table table({"leg", "", "images/s", p.legs.rounds < kRoundsOfAnInterval ? "range" : "95 % interval", "width %", "us/image", "time an image"});
   double longest = 0;
   for (const Leg& leg : legs_of(p.legs.readings)) longest = std::max(longest, 1 / leg.reading->median);
   for (const Leg& leg : legs_of(p.legs.readings)) {
     const Reading& r = *leg.reading;
-    table.add({std::string(1, leg.letter), leg.what, significant(r.median), significant(r.low) + "-" + significant(r.high), fixed(100 * r.width(), 1),
+    table.add({std::string(1, leg.letter), leg.what, significant(r.median), interval_text(r), r.has_interval() ? fixed(100 * r.width(), 1) : "-",
                us(1 / r.median), bar(1 / r.median, longest)});
   }
   return table;
@@ -75,23 +81,26 @@ std::string summary(const Profile& p) {
   const auto line = [](const std::string& name, const std::string& text) { return name + std::string(14 - std::min<std::size_t>(13, name.size()), ' ') + text + "\n"; };
   std::string out;
   out += line("predicted", significant(p.verdict.predicted) + " images/s: " + prediction_text(p));
-  out += line("measured", significant(r.everything.median) + " images/s, " + percent(s.overlap) + " of it (overlap efficiency)");
-  out += line("utilisation", percent(s.utilisation) + " of the time the trainer computes (time C / time E)");
-  out += line("prep stall", us(s.prep) + " us an image, " + percent(s.prep / image) + " of the time (predicted " + us(s.prep_predicted) + " us)");
+  out += line("measured", significant(r.everything.median) + " images/s, " + percent_of_whole(s.overlap) + " of it (overlap efficiency)");
+  out += line("utilisation", percent_of_whole(s.utilisation) + " of the time the trainer computes (time C / time E)");
+  out += line("prep stall", cost_us(s.prep) + " us an image, " + percent(std::max(0.0, s.prep / image)) + " of the time (predicted " + cost_us(s.prep_predicted) + " us)");
   if (r.cold)
-    out += line("fetch stall", us(s.fetch) + " us an image from a cold page cache; the loader then does " + significant(r.cold.median) + " images/s for " +
+    out += line("fetch stall", cost_us(s.fetch) + " us an image from a cold page cache; the loader then does " + significant(r.cold.median) + " images/s for " +
                                    significant(r.warm.median));
   else
     out += line("fetch stall", "not measured: " + r.no_cold);
-  out += line("floor", "resident batches (X) take " + us(1 / r.replayed.median) + " us an image: " + gain_text(s.gap) + (s.gap < 10 ? " %" : " that") + " is the gap to it");
+  out += line("floor", "resident batches (X) take " + us(1 / r.replayed.median) + " us an image: " + (s.gap > 0 ? gain_text(s.gap) + (s.gap < 10 ? " %" : " that") + " is the gap to it" : "no gap to it"));
   return out;
 }
 
 Table change_table(const Profile& p) {
   Table table({"what if", "images/s", "gain %", "rests on"});
-  for (const WhatIf& w : p.changes) table.add({w.change, significant(w.rate), gain_text(w.gain), w.note});
+  for (const WhatIf& w : p.changes) table.add({w.change, significant(w.rate), w.noise ? "none found" : gain_text(w.gain), w.note});
   return table;
 }
+
+/// A bucket of the histogram is known, not the value in it.
+std::string bound_text(const StageStats& s, double quantile) { return "< " + significant(quantile_us(s, quantile), 3); }
 
 Table stages_table(const LoaderReport& report) {
   Table table({"stage", "us/image", "share %", "p50 us", "p95 us", "p99 us", "messages"});
@@ -100,7 +109,7 @@ Table stages_table(const LoaderReport& report) {
     if (!s.messages) continue;
     const std::string name = stage == Stage::decode && report.stages[std::size_t(Stage::read)].stats.messages ? "decode, with read" : name_of(stage);
     table.add({name, significant(1e6 * s.busy_seconds / double(std::max<std::uint64_t>(1, s.images)), 3), fixed(100 * s.busy_seconds / std::max(1e-12, all), 1),
-               significant(quantile_us(s, 0.5), 3), significant(quantile_us(s, 0.95), 3), significant(quantile_us(s, 0.99), 3), grouped(double(s.messages))});
+               bound_text(s, 0.5), bound_text(s, 0.95), bound_text(s, 0.99), grouped(double(s.messages))});
   }
   return table;
 }
@@ -168,7 +177,8 @@ std::vector<std::pair<std::string, Table>> details(const Profile& p) {
 
 Json to_json(const Reading& r) {
   if (!r) return nullptr;
-  return {{"median", r.median}, {"low", r.low}, {"high", r.high}, {"count", r.count}};
+  const auto end = [&](double value) { return r.has_interval() ? Json(value) : Json(nullptr); };
+  return {{"median", r.median}, {"low", end(r.low)}, {"high", end(r.high)}, {"count", r.count}};
 }
 
 std::string plot_program(const Profile& p) {
@@ -182,7 +192,7 @@ std::string plot_program(const Profile& p) {
   return "set title " + gnuplot_text(line.substr(0, line.find(" ("))) + " noenhanced\n" +
          "set ylabel 'microseconds an image'\nset yrange [0:*]\nset grid y\nset style fill solid 0.8\nset boxwidth 0.6\nset key outside top center horizontal samplen 1\n" +
          "$legs << END\n" + data + "END\n" + "plot $legs using 0:2:xtic(1) with boxes lc rgb '#0072B2' title 'median', " +
-         "$legs using 0:2:3:4 with yerrorbars lc rgb '#000000' pt 0 title '95 % interval', " + predicted + " lc rgb '#D55E00' lw 2 title 'predicted'\n";
+         "$legs using 0:2:3:4 with yerrorbars lc rgb '#000000' pt 0 title '" + (p.legs.rounds < kRoundsOfAnInterval ? "range" : "95 % interval") + "', " + predicted + " lc rgb '#D55E00' lw 2 title 'predicted'\n";
 }
 
 }  // namespace
@@ -260,11 +270,12 @@ Json to_json(const Profile& p) {
   out["fetch_stall_seconds_per_image"] = r.cold ? Json(p.stalls.fetch) : Json(nullptr);
   if (!r.cold) out["fetch_stall_skipped"] = r.no_cold;
   out["gap_to_floor"] = p.stalls.gap;
-  for (const WhatIf& w : p.changes) out["what_if"].push_back({{"change", w.change}, {"images_per_second", w.rate}, {"gain", w.gain}, {"rests_on", w.note}});
+  for (const WhatIf& w : p.changes) out["what_if"].push_back({{"change", w.change}, {"images_per_second", w.rate}, {"gain", w.gain}, {"within_noise", w.noise}, {"rests_on", w.note}});
   out["cpu_seconds_per_image"] = {{"L", to_json(r.loader_cpu)}, {"A", to_json(r.reduced_cpu)}};
   out["cores"] = r.cores;
   out["cores_there"] = to_json(r.cores_there);
   out["half_step_seconds"] = to_json(r.half_step);
+  out["more_ranks"] = to_json(r.more_ranks);
   out["read_share"] = to_json(r.read_share);
   out["decode_share"] = to_json(r.decode_share);
   out["cores_busy"] = to_json(r.cores_busy);

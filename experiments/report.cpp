@@ -1,6 +1,7 @@
 #include "experiments/report.h"
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <optional>
 #include <set>
@@ -57,7 +58,7 @@ Table result_table(const std::vector<CellSummary>& cells) {
     for (const auto& text : {text_of(s.images_per_second), text_of(s.total_seconds), text_of(s.load_ms, 3), text_of(s.update_ms, 3)})
       row.push_back(text);
     row.push_back(any ? fixed(100 * s.wait_share, 1) : "-");
-    row.push_back(any ? fixed(100 * s.unaccounted.median, 2) : "-");
+    row.push_back(any ? fixed(100 * std::abs(s.unaccounted.median), 2) : "-");
     row.push_back(accuracy_text(s.accuracy));
     row.push_back(any ? verdict(s) : "-");
     table.add(std::move(row));
@@ -108,6 +109,14 @@ std::string foreign_text(const StudyResults& results) {
          " of other settings in this folder left out: not of the last study.";
 }
 
+/// An unfinished study says so before anything else. Empty for a whole one.
+std::string incomplete_text(const Completion& completion) {
+  if (completion.whole()) return {};
+  const std::string runs = completion.planned == 1 ? " run" : " runs";
+  return "INCOMPLETE: " + std::to_string(completion.done) + " of " + std::to_string(completion.planned) + runs + "." +
+         (completion.command.empty() ? "" : " To go on: `" + completion.command + "`");
+}
+
 std::string failures(const StudyResults& results) {
   std::string out;
   for (const RunResult& run : results.runs)
@@ -122,21 +131,22 @@ std::optional<FigureTable> published_of(const std::string& folder, const StudyRe
   return read_published(folder + "/results.jsonl:" + std::to_string(results.study_line) + ": 'published'", results.study["published"]);
 }
 
-void add_published(const FigureTable& published, const std::vector<CellSummary>& cells, bool scaled, std::string& md,
+void add_published(const FigureTable& published, const std::vector<CellSummary>& cells, bool scaled, bool whole, std::string& md,
                    std::string& terminal) {
-  const Findings both = judge_both(published, cells, scaled);
+  const Findings both = judge_both(published, cells, scaled, whole);
   md += "\n## Beside the published figures\n\n" + published.title + ".\n\n" + side_by_side(published, cells, scaled) + "\n" +
         findings_text(both);
   md += "\n## What the published figures say by themselves\n\n" + published_rows(published) + "\n" + findings_text(detect(published));
   for (const Finding& f : both) terminal += f.detector + "  " + f.text + "\n";
 }
 
-/// Pictures of figures, where there are any to draw: accuracy by batch, and what t_epoch hides.
-std::string add_pictures(const std::string& folder, const FigureTable& published, const FigureTable& ours, std::vector<std::string>& files,
+/// Pictures of figures, where there are any to draw: accuracy by batch, and what t_epoch hides. `prefix` keeps those of one page from another's.
+std::string add_pictures(const std::string& folder, const std::string& prefix, const FigureTable& published, const FigureTable& ours, std::vector<std::string>& files,
                          const std::function<void(const std::string&)>& warn) {
   std::string md;
-  const auto add = [&](const std::string& stem, const std::string& program, int width, int height, const std::string& caption) {
+  const auto add = [&](const std::string& name, const std::string& program, int width, int height, const std::string& caption) {
     if (program.empty()) return;
+    const std::string stem = prefix + name;
     const auto written = write_pictures(folder, stem, program, width, height, warn);
     files.insert(files.end(), written.begin(), written.end());
     if (!written.empty()) md += "\n![" + caption + "](" + stem + ".svg)\n";
@@ -175,23 +185,25 @@ Report write_report(const std::string& folder, const std::function<void(const st
   keep_planned(results);
   if (!results.passed_over.empty()) warn(folder + ": " + results.passed_over);
   const std::vector<CellSummary> cells = summarize(results);
+  const Completion completion = completion_of(results);
+  const std::string incomplete = incomplete_text(completion);
   if (std::none_of(cells.begin(), cells.end(), [](const CellSummary& s) { return !s.runs.empty(); }))
     throw Error(ErrorKind::data, folder + ": results.jsonl holds no finished run" + (results.study.is_object() ? " of its last study" : ""),
-                "failed runs are recorded there with their errors");
+                incomplete.empty() ? "failed runs are recorded there with their errors" : incomplete);
   const Json study = results.study.is_object() ? results.study : Json::object();
   const std::string name = study.value("name", std::filesystem::path(folder).filename().string());
   const Table table = result_table(cells);
   const std::string foreign = foreign_text(results);
   const std::optional<FigureTable> published = published_of(folder, results, given);
   const FigureTable ours = measured_table(cells);
-  const auto own = judge_own(cells);
+  const auto own = judge_own(cells, completion.open);
 
   Report report;
   const bool stages = study.value("bars", "phases") == "stages" && std::all_of(cells.begin(), cells.end(), [](const CellSummary& s) {
                         return s.runs.empty() || !s.stage_us_per_image.empty();
                       });
   report.files = write_plot(folder, cells, name, stages ? Bars::stages : Bars::phases, warn);
-  std::string md = "# " + name + "\n\n";
+  std::string md = (incomplete.empty() ? "" : "**" + incomplete + "**\n\n") + "# " + name + "\n\n";
   if (const std::string scale = study.value("scale", ""); !scale.empty()) md += "Scaled down: " + scale + "\n\n";
   md += provenance(results) + "\n\n" + (foreign.empty() ? "" : foreign + "\n\n") + table.markdown() +
         "\nimages/s without the first epoch, where there are more; medians, with the range of repetitions in brackets. total: training of "
@@ -201,12 +213,12 @@ Report write_report(const std::string& folder, const std::function<void(const st
   if (!report.files.empty()) md += "\n![images/s, and where the time of an image goes](plot.svg)\n";
   if (stages) md += stages_text(cells);
   md += "\n## What the numbers say\n\n" + findings_text(own);
-  report.terminal = table.text() + "\n" + (foreign.empty() ? "" : foreign + "\n");
+  report.terminal = (incomplete.empty() ? "" : incomplete + "\n\n") + table.text() + "\n" + (foreign.empty() ? "" : foreign + "\n");
   for (const Finding& f : own) report.terminal += f.detector + "  " + f.text + "\n";
   if (wants_definitions(ours, published.has_value())) md += timing_table(ours) + target_text(cells, published);
   if (published) {
-    md += add_pictures(folder, *published, ours, report.files, warn);
-    add_published(*published, cells, !study.value("scale", "").empty(), md, report.terminal);
+    md += add_pictures(folder, "", *published, ours, report.files, warn);
+    add_published(*published, cells, !study.value("scale", "").empty(), completion.whole(), md, report.terminal);
   }
   md += failures(results);
   const std::string path = (std::filesystem::path(folder) / "report.md").string();
@@ -222,7 +234,7 @@ Report write_published(const std::string& folder, const FigureTable& table, cons
   Report report;
   std::error_code error;
   std::filesystem::create_directories(folder, error);
-  const std::string pictures = add_pictures(folder, table, {}, report.files, warn),
+  const std::string pictures = add_pictures(folder, "published-", table, {}, report.files, warn),
                     path = (std::filesystem::path(folder) / "published.md").string();
   write_text(path, published_page(table) + (pictures.empty() ? "" : "\n## Pictures\n" + pictures));
   report.files.insert(report.files.begin(), path);

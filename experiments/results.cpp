@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "experiments/terminal.h"
 #include "experiments/verdict.h"
@@ -34,8 +35,9 @@ double sum_phase(const RunResult& run, const char* name) {
 /// The slowest rank's: what an epoch's images are divided by.
 double slowest_wall(const Json& epoch) {
   double out = number(epoch, "wall_seconds");
-  if (const auto ranks = epoch.find("ranks"); ranks != epoch.end())
-    for (const Json& rank : *ranks) out = std::max(out, number(rank, "wall_seconds"));
+  const double share = covered_share(epoch);
+  if (const auto ranks = epoch.find("ranks"); ranks != epoch.end() && share > 0)
+    for (const Json& rank : *ranks) out = std::max(out, number(rank, "wall_seconds") / share);
   return out;
 }
 
@@ -79,15 +81,22 @@ double sum_stage(const RunResult& run, const char* stage) {
   return out;
 }
 
+/// Of what the loader's record covers.
+double sum_covered(const RunResult& run, const char* key) {
+  double out = 0;
+  for (const Json& e : run.epochs) out += covered_share(e) * number(e, key);
+  return out;
+}
+
 void fill_stages(CellSummary& s) {
   const auto us = [&](auto&& seconds) {
-    return over(s.runs, [&](const RunResult& r) { return seconds(r) / std::max(1.0, sum(r, "images")) * 1e6; }).median;
+    return over(s.runs, [&](const RunResult& r) { return seconds(r) / std::max(1.0, sum_covered(r, "images")) * 1e6; }).median;
   };
   const double read = us([](const RunResult& r) { return sum_stage(r, "read"); });
   const double decode = us([](const RunResult& r) { return sum_stage(r, "decode"); }) - read;  // Reading lies within it.
   const double augment = us([](const RunResult& r) { return sum_stage(r, "augment"); });
   const double threads = std::max(1.0, s.workers);
-  const double all = us([&](const RunResult& r) { return threads * sum(r, "wall_seconds"); });
+  const double all = us([&](const RunResult& r) { return threads * sum_covered(r, "wall_seconds"); });
   if (decode + augment <= 0) return;
   s.stage_us_per_image = {
       {"read", read}, {"decode", decode}, {"augment", augment}, {"other", std::max(0.0, all - read - decode - augment)}};
@@ -137,7 +146,21 @@ std::vector<std::size_t> place_in(const Json& axes, const Cell& cell) {
   return out;
 }
 
+/// A command for a part of a grid, as one for all of it: records of older studies have no other.
+std::string without_only(std::string command) {
+  for (std::size_t at; (at = command.find(" --only ")) != std::string::npos;) {
+    const std::size_t next = command.find(" --", at + 1);
+    command.erase(at, next == std::string::npos ? std::string::npos : next - at);
+  }
+  return command;
+}
+
 }  // namespace
+
+double covered_share(const Json& epoch) {
+  const double steps = number(epoch, "steps"), before = number(epoch, "resumed_after_steps");
+  return steps > 0 ? std::clamp((steps - before) / steps, 0.0, 1.0) : 1;
+}
 
 StudyResults collect(const std::vector<Json>& records) {
   StudyResults out;
@@ -167,6 +190,11 @@ StudyResults collect(const std::vector<Json>& records) {
       if (type == "end") {
         run.outcome = record.value("outcome", "");
         run.error = record.value("error", "");
+        // Nothing can be said of it, whatever its record calls it.
+        if (run.complete() && sum(run, "images") == 0) {
+          run.outcome = "failed";
+          run.error = "no image was trained on";
+        }
       }
     }
   }
@@ -198,6 +226,27 @@ void keep_planned(StudyResults& results) {
     return false;
   });
   results.foreign = all - results.runs.size();
+}
+
+Completion completion_of(const StudyResults& results) {
+  Completion out;
+  if (!results.study.is_object() || !results.study.contains("runs")) return out;
+  std::set<std::string> complete;
+  std::string command;
+  for (const RunResult& run : results.runs) {
+    if (run.complete()) complete.insert(run.run.value("spec_digest", ""));
+    command = run.run.value("command", "");
+  }
+  for (const Json& plan : results.study["runs"]) {
+    ++out.planned;
+    if (complete.contains(plan.value("digest", ""))) {
+      ++out.done;
+    } else if (Cell cell = cell_from(plan["cell"]); std::find(out.open.begin(), out.open.end(), cell) == out.open.end()) {
+      out.open.push_back(std::move(cell));
+    }
+  }
+  out.command = results.study.value("command", without_only(command));
+  return out;
 }
 
 Spread Spread::of(std::vector<double> values) {

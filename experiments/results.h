@@ -19,6 +19,10 @@ struct RunResult {
   bool complete() const { return outcome == "complete"; }
 };
 
+/// The share of an epoch that its `ranks` and `loader` cover: all of it, or what came after a resume within it. Its other figures are of the
+/// whole epoch.
+double covered_share(const Json& epoch);
+
 /// results.jsonl, read. A run begun anew under the same name replaces the earlier attempt.
 struct StudyResults {
   Json study;                  ///< The latest study record, or null,
@@ -33,6 +37,15 @@ StudyResults collect(const std::vector<Json>& records);
 /// come from another state of the spec, other --set or another command in the same folder. Without a study all stay; where nothing of the
 /// study is finished and something else is, the others stay and the study goes.
 void keep_planned(StudyResults& results);
+
+/// How much of what the latest study plans is there. Without a plan all is.
+struct Completion {
+  std::size_t done = 0, planned = 0;  ///< Runs.
+  std::vector<Cell> open;             ///< Cells that lack a run.
+  std::string command;                ///< What goes on with it.
+  bool whole() const { return done == planned; }
+};
+Completion completion_of(const StudyResults& results);
 
 /// Median and range of some repetitions.
 struct Spread {

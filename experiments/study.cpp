@@ -8,6 +8,7 @@
 
 #include "experiments/commands.h"
 #include "experiments/grid.h"
+#include "experiments/phrases.h"
 #include "experiments/published.h"
 #include "experiments/published_page.h"
 #include "experiments/records.h"
@@ -65,6 +66,13 @@ std::set<std::string> finished(const StudyResults& results) {
   return out;
 }
 
+/// What goes on with the whole grid, whatever --only keeps for now.
+std::string study_again(const SpecArguments& arguments) {
+  std::string out = "millrace study " + shell_word(arguments.spec);
+  for (const std::string& set : arguments.sets) out += " --set " + shell_word(set);
+  return out + " --out " + shell_word(out_folder(arguments));
+}
+
 /// `all`: the whole grid, whatever --only keeps for now. A report counts the runs of these settings and no others.
 Json study_record(const SpecArguments& arguments, const Document& document, const StudySpec& study, const std::vector<PlannedRun>& all) {
   Json axes = Json::object(), runs = Json::array();
@@ -73,6 +81,7 @@ Json study_record(const SpecArguments& arguments, const Document& document, cons
   Json out = {{"type", "study"},
               {"name", std::filesystem::path(arguments.spec).stem().string()},
               {"spec_file", document.file},
+              {"command", study_again(arguments)},
               {"axes", axes},
               {"repeat", study.repeat},
               {"scale", study.scale},

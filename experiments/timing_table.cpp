@@ -1,5 +1,6 @@
 #include "experiments/timing_table.h"
 
+#include <algorithm>
 #include <set>
 
 #include "experiments/detectors.h"
@@ -48,7 +49,7 @@ std::string timing_table(const FigureTable& measured) {
     const double faster = base && rate && base->value > 0 ? rate->value / base->value : 0;
     table.add({row.name, fixed(w.ranks, 0) + " x " + fixed(w.batch, 0), fixed(w.global_batch, 0), value_or(row.settings, "lr", "-"),
                grouped(w.steps), text(row, "t_batch", 1e3), text(row, "t_epoch"), text(row, "wall"),
-               metric && wall && wall->value > 0 ? fixed(100 * hidden_share(metric->value, wall->value), 1) : "-",
+               metric && wall && wall->value > 0 ? fixed(std::max(0.0, 100 * hidden_share(metric->value, wall->value)), 1) : "-",
                text(row, "with_validation"), text(row, "first_epoch"), text(row, "images_per_second"), text(row, "rank_rate"),
                faster > 0 ? fixed(faster, 2) : "-", faster > 0 ? fixed(100 * faster / w.ranks, 0) : "-",
                shares_cores(row)

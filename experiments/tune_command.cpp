@@ -1,4 +1,5 @@
 // millrace tune: how many workers and how deep a queue, for this machine, data and model.
+#include <cmath>
 #include <cstdio>
 
 #include <nlohmann/json.hpp>
@@ -9,10 +10,11 @@
 namespace millrace {
 namespace {
 
-std::string rate_text(const Reading& r) { return significant(r.low) + "-" + significant(r.high); }
+/// One reading has no range.
+std::string range_text(const Reading& r) { return r.has_interval() ? significant(r.low) + "-" + significant(r.high) : "-"; }
 
-Table table_of(const std::vector<Tried>& tried, std::size_t chosen, bool by_workers) {
-  std::vector<std::string> header{by_workers ? "workers" : "prefetch", "images/s", "interval", "of the best %", "waits %", "memory", "rounds"};
+Table table_of(const std::vector<Tried>& tried, const Choice& choice, bool by_workers) {
+  std::vector<std::string> header{by_workers ? "workers" : "prefetch", "images/s", "range", "of the best %", "waits %", "memory", "rounds"};
   if (by_workers) header.insert(header.begin() + 2, "predicted");
   header.emplace_back("");
   Table table(header);
@@ -21,10 +23,10 @@ Table table_of(const std::vector<Tried>& tried, std::size_t chosen, bool by_work
   for (std::size_t i = 0; i < tried.size(); ++i) {
     const Tried& t = tried[i];
     const Reading r = t.rate();
-    std::vector<std::string> row{std::to_string(by_workers ? t.workers : t.prefetch), significant(r.median), rate_text(r), fixed(100 * r.median / best, 1),
+    std::vector<std::string> row{std::to_string(by_workers ? t.workers : t.prefetch), significant(r.median), range_text(r), fixed(100 * r.median / best, 1),
                                  fixed(100 * t.waited, 0), bytes_text(double(t.memory_bytes)), std::to_string(r.count)};
     if (by_workers) row.insert(row.begin() + 2, significant(t.predicted));
-    row.emplace_back(i == chosen ? "<- advised" : "");
+    row.emplace_back(i != choice.at ? "" : choice.found ? "<- advised" : "<- keep");
     table.add(std::move(row));
   }
   return table;
@@ -36,45 +38,69 @@ const Tried* with_workers_tried(const Tuning& t, int workers) {
   return nullptr;
 }
 
+/// "one fewer costs 3.1 %", where the readings say so.
+std::string beside_text(const Tried& chosen, const Tried* other, const std::string& which) {
+  if (!other) return {};
+  if (!differ(chosen, *other)) return "; " + which + ": no difference found";
+  const double change = other->rate().median / chosen.rate().median - 1;
+  return "; " + which + " " + (change < 0 ? "costs " : "gains ") + fixed(100 * std::abs(change), 1) + " %";
+}
+
+std::string workers_advice(const Tuning& t) {
+  const Tried& chosen = t.workers[t.knee.at];
+  const Reading rate = chosen.rate();
+  const std::string number = std::to_string(chosen.workers), each = t.ranks > 1 ? " a rank" : "";
+  const std::string reached = significant(rate.median) + " images/s (" + (rate.has_interval() ? range_text(rate) + ", " : "") +
+                              std::to_string(rate.count) + (rate.count == 1 ? " reading)" : " readings)");
+  std::string out = t.knee.found ? "loader.workers = " + number + ": " + reached + ", the fewest" + each + " within " + fixed(100 * kNear, 0) + " % of the best"
+                                 : "loader.workers: no difference found: keep " + number + ": " + reached;
+  out += beside_text(chosen, with_workers_tried(t, chosen.workers - 1), "one fewer") +
+         beside_text(chosen, with_workers_tried(t, chosen.workers + 1), "one more") + "\n";
+  constexpr double kSurprising = 0.12;  // As for a verdict: E against the prediction.
+  if (chosen.predicted > 0 && std::abs(rate.median / chosen.predicted - 1) > kSurprising)
+    out += "  by the loader and the trainer alone it should be " + significant(chosen.predicted) + " images/s: together they reach " +
+           fixed(100 * rate.median / chosen.predicted, 0) + " % of that\n";
+  return out;
+}
+
+std::string depth_advice(const Tuning& t) {
+  if (t.workers[t.knee.at].workers == 0) return "loader.prefetch has no effect without workers\n";
+  if (t.prefetches.empty()) return "loader.prefetch: not tried: keep " + std::to_string(t.workers[t.knee.at].prefetch) + "\n";
+  const Tried& depth = t.prefetches[t.depth.at];
+  return (t.depth.found ? "loader.prefetch = " : "loader.prefetch: no difference found: keep ") + std::to_string(depth.prefetch) +
+         (t.depth.found ? ", the least within " + fixed(100 * kNearDepth, 0) + " % of the best" : "") + ": the loader takes " +
+         bytes_text(double(depth.memory_bytes)) + "\n";
+}
+
 std::string advice(const Tuning& t) {
-  const Tried& knee = t.workers[t.knee];
-  const Reading rate = knee.rate();
-  const std::string each = t.ranks > 1 ? " a rank" : "";
-  std::string out = "loader.workers = " + std::to_string(knee.workers) + ": " + significant(rate.median) + " images/s (" + rate_text(rate) +
-                    "), the fewest" + each + " within " + fixed(100 * kNear, 0) + " % of the best\n";
-  if (const Tried* fewer = with_workers_tried(t, knee.workers - 1))
-    out += "  one fewer costs " + fixed(100 * (1 - fewer->rate().median / rate.median), 1) + " %";
-  if (const Tried* more = with_workers_tried(t, knee.workers + 1))
-    out += std::string(with_workers_tried(t, knee.workers - 1) ? "; " : "  ") + "one more changes " + fixed(100 * (more->rate().median / rate.median - 1), 1) + " %";
-  out += "\n";
-  if (!t.prefetches.empty()) {
-    const Tried& depth = t.prefetches[t.depth];
-    out += "loader.prefetch = " + std::to_string(depth.prefetch) + ": the loader takes " + bytes_text(double(depth.memory_bytes)) + "\n";
-  } else {
-    out += "loader.prefetch has no effect without workers\n";
-  }
+  std::string out = workers_advice(t) + depth_advice(t);
   for (const std::string& setting : t.left_out) out += "not tried: " + setting + "\n";
   return out;
 }
+
+Json low_of(const Reading& r) { return r.has_interval() ? Json(r.low) : Json(nullptr); }
+Json high_of(const Reading& r) { return r.has_interval() ? Json(r.high) : Json(nullptr); }
 
 Json to_json(const std::vector<Tried>& tried) {
   Json out = Json::array();
   for (const Tried& t : tried) {
     const Reading r = t.rate();
-    out.push_back({{"workers", t.workers}, {"prefetch", t.prefetch}, {"images_per_second", r.median}, {"low", r.low}, {"high", r.high}, {"rounds", r.count},
+    out.push_back({{"workers", t.workers}, {"prefetch", t.prefetch}, {"images_per_second", r.median}, {"low", low_of(r)}, {"high", high_of(r)}, {"rounds", r.count},
                    {"predicted", t.predicted}, {"wait_share", t.waited}, {"memory_bytes", t.memory_bytes}, {"rates", t.rates}});
   }
   return out;
 }
 
 Json to_json(const Tuning& t) {
-  const Tried& knee = t.workers[t.knee];
+  const Tried &knee = t.workers[t.knee.at], &depth = t.prefetches.empty() ? knee : t.prefetches[t.depth.at];
   return {{"workers", knee.workers},
-          {"prefetch", t.prefetches.empty() ? knee.prefetch : t.prefetches[t.depth].prefetch},
+          {"workers_found", t.knee.found},
+          {"prefetch", depth.prefetch},
+          {"prefetch_found", t.depth.found},
           {"images_per_second", knee.rate().median},
-          {"low", knee.rate().low},
-          {"high", knee.rate().high},
-          {"memory_bytes", t.prefetches.empty() ? knee.memory_bytes : t.prefetches[t.depth].memory_bytes},
+          {"low", low_of(knee.rate())},
+          {"high", high_of(knee.rate())},
+          {"memory_bytes", depth.memory_bytes},
           {"by_workers", to_json(t.workers)},
           {"by_prefetch", to_json(t.prefetches)},
           {"one_worker", {{"L", t.one_worker.loader}, {"A", t.one_worker.reduced}, {"cpu_L", t.one_worker.loader_cpu}, {"cpu_A", t.one_worker.reduced_cpu}}},

@@ -14,6 +14,7 @@ namespace {
 constexpr double kInfinite = std::numeric_limits<double>::infinity();
 constexpr double kLeastHalfWidth = 0.01;  // Of what two runs differ in, however still the rounds of one were.
 constexpr double kAgrees = 0.12;          // E against the prediction.
+constexpr double kOneReading = 0.1;       // What a single reading may be off, for want of a spread of its own.
 constexpr double kWaitAgrees = 0.2;       // The share of waiting in E's books against what the legs say it should be.
 
 /// The lowest rank k (from 0) such that [x_k, x_(n-1-k)] holds the median with probability 0.95: binomial tails of a fair coin.
@@ -202,7 +203,11 @@ std::vector<WhatIf> what_if(const LegReadings& m) {
   const Rates now = rates_of(m);
   const double everything = m.everything.median, scale = everything / predict(now);
   std::vector<WhatIf> out;
-  const auto add = [&](std::string change, double rate, std::string note = {}) { out.push_back({std::move(change), rate, rate / everything - 1, std::move(note)}); };
+  const auto add = [&](std::string change, double rate, std::string note = {}) {
+    const double gain = rate / everything - 1;
+    const double spread = m.everything.has_interval() ? std::max(m.everything.width(), kLeastHalfWidth) : kOneReading;
+    out.push_back({std::move(change), rate, gain, std::move(note), std::abs(gain) < spread});
+  };
 
   add("one worker more (" + std::to_string(m.workers + 1) + ")", scale * predict(with_workers(now, m.workers + 1)));
   if (m.workers > 1) add("one worker fewer (" + std::to_string(m.workers - 1) + ")", scale * predict(with_workers(now, m.workers - 1)));
@@ -225,22 +230,25 @@ std::vector<WhatIf> what_if(const LegReadings& m) {
     twice.reduced_cpu *= now.compute / twice.compute;
     add("twice the batch (" + grouped(2 * m.batch) + ")", scale * predict(twice), "from steps of half and whole batches");
   }
-  if (m.ranks >= 1) {
-    // A ring sends 2 (W - 1) / W of the gradients; what of it is not hidden grows alike.
+  if (m.transfers || m.more_ranks) {
     const double w = m.ranks;
-    const double step = m.batch / now.compute, exposed = std::max(0.0, m.batch / now.reduced - step);
-    const double grown = w > 1 ? exposed * (w / (w + 1)) / ((w - 1) / w) : 0;
     Rates more = now;
     more.loader *= (w + 1) / w;
-    more.compute *= (w + 1) / w;
-    more.transfer *= (w + 1) / w;  // A device of its own, with its own way to it.
-    more.reduced = m.batch * (w + 1) / w / (step + grown);
     more.loader = std::min(more.loader, more.cores / std::max(1e-12, more.loader_cpu));
-    const double by_cores = more.reduced_cpu > 0 ? more.cores / more.reduced_cpu : kInfinite;
-    const bool on_cpu = !m.transfers;
-    if (on_cpu) more.reduced = std::min(more.reduced, std::max(by_cores, now.reduced));
-    add("one rank more (" + std::to_string(m.ranks + 1) + ")", scale * predict(more),
-        m.ranks == 1 ? "the same rows a rank; without the all-reduce, which one rank cannot show" : "the same rows a rank");
+    more.transfer *= (w + 1) / w;  // A device of its own, with its own way to it.
+    std::string note = "the same rows a rank";
+    if (m.more_ranks) {
+      // Ranks on one host share its cores, caches and memory: what that costs shows only where it is tried.
+      more.reduced = more.compute = m.more_ranks.median;
+      more.reduced_cpu = m.more_ranks_cpu.median;
+      note += "; their steps and all-reduce measured on the same cores, the loader predicted";
+    } else {
+      // A ring sends 2 (W - 1) / W of the gradients; what of it is not hidden grows alike.
+      const double step = m.batch / now.compute, exposed = std::max(0.0, m.batch / now.reduced - step);
+      more.reduced = m.batch * (w + 1) / w / (step + (w > 1 ? exposed * (w / (w + 1)) / ((w - 1) / w) : 0));
+      if (w == 1) note += "; without the all-reduce, which one rank cannot show";
+    }
+    add("one rank more (" + std::to_string(m.ranks + 1) + ")", scale * predict(more), note);
   }
   if (m.ranks > 1) {
     Rates free = now;

@@ -12,6 +12,7 @@ struct Reading {
   int count = 0;
   static Reading of(std::vector<double> values);
   double width() const { return median > 0 ? (high - low) / median : 0; }  ///< Of the interval, as a share of the median.
+  bool has_interval() const { return count > 1; }  ///< One value says nothing of its spread.
   explicit operator bool() const { return count > 0; }
 };
 
@@ -29,6 +30,7 @@ struct LegReadings {
   Reading loader_cpu, reduced_cpu;        ///< CPU seconds an image, of L and of A.
   Reading cores_there;                    ///< Cores that other processes left to this one.
   Reading half_step;                      ///< Seconds of a step of half the batch, compute alone.
+  Reading more_ranks, more_ranks_cpu;     ///< A and its CPU seconds an image with one rank more on the same cores; absent: not measured.
   Reading read_share;                     ///< Of the workers' busy time in L: waiting for storage, and copying from it.
   Reading decode_share;                   ///< The same of decoding, without reading.
   Reading cores_busy;                     ///< Cores that E kept busy.
@@ -97,6 +99,7 @@ struct WhatIf {
   std::string change;
   double rate = 0, gain = 0;  ///< Images a second; rate / E - 1.
   std::string note;           ///< What it rests on, where that is not plain.
+  bool noise = false;         ///< The gain is smaller than the interval of E, or E has none: no reason to change anything.
 };
 /// The prediction with the change in it, times what E was of the prediction without; an infinitely fast loader is X.
 std::vector<WhatIf> what_if(const LegReadings& legs);

@@ -152,6 +152,19 @@ TEST(UnequalSettings, AreListedBesideTheArithmetic) {
   EXPECT_THAT(says(unequal_settings, two(0)), ElementsAre(HasSubstr("differ in nothing else")));
 }
 
+TEST(UnequalSettings, CountWhatFollowsFromThem) {
+  const auto two = [](const Json& settings) {
+    Json a = {{"ranks", 2}, {"nodes", 1}, {"batch_per_node", 128}, {"workers", 4}}, b = {{"ranks", 4}, {"nodes", 2}, {"batch_per_node", 128}, {"workers", 4}};
+    Json more = claim({{"discussed", {"ranks", "nodes"}}});
+    return table(settings, {row("a", a, {{"total", "20.0"}}), row("b", b, {{"total", "10.0"}})}, more);
+  };
+  const Json t = two({{"images", 50000}, {"epochs", 10}});
+  EXPECT_THAT(says(unequal_settings, t),
+              ElementsAre(AllOf(HasSubstr("global batch (128 against 256)"), HasSubstr("optimiser steps (3,910 against 1,960)"),
+                                HasSubstr("workers in all (8 against 16)"), Not(HasSubstr("nothing else")))));
+  EXPECT_THAT(says(unequal_work, t), ElementsAre(HasSubstr("another training run")));
+}
+
 TEST(UnequalWork, IsToldInBothOrders) {
   const auto family = [](const char* at_equal_g) {
     const Json settings = {{"images", 1000}, {"epochs", 2}, {"test_images", 1000}};

@@ -97,7 +97,26 @@ TEST_F(ProfileProgram, TuneAdvisesANumberOfWorkersAndADepth) {
   EXPECT_GE(t["workers"].get<int>(), 0);
   EXPECT_GE(t["prefetch"].get<int>(), 1);
   EXPECT_GE(t["by_workers"].size(), 2u);  // On a busy machine no time is left for a third.
-  EXPECT_NE(text("stdout").find("<- advised"), std::string::npos);
+  EXPECT_TRUE(text("stdout").find("<- advised") != std::string::npos || text("stdout").find("<- keep") != std::string::npos);
+}
+
+TEST_F(ProfileProgram, SaysAtTheStartWhenARoundTakesLongerThanWasAskedFor) {
+  const Json p = profiled({sleeping(0, 200000)}, "0.5");
+  EXPECT_NE(text("stderr").find("a step takes 0.2"), std::string::npos) << text("stderr");
+  EXPECT_NE(text("stderr").find("more than the 0.500 s asked for; a smaller data.batch makes it shorter"), std::string::npos) << text("stderr");
+  EXPECT_EQ(p["rounds"], 1);
+  EXPECT_TRUE(p["intervals"]["E"]["low"].is_null()) << "one reading has no interval";
+  EXPECT_EQ(text("stdout").find("95 % interval"), std::string::npos) << text("stdout");
+}
+
+TEST_F(ProfileProgram, TuneSaysAtTheStartWhenTwoReadingsTakeLongerThanWasAskedFor) {
+  EXPECT_EQ(run({"tune", sleeping(0, 200000), "--json", "--seconds", "0.5"}), 0) << text("stderr");
+  EXPECT_NE(text("stderr").find("reading two settings twice needs about"), std::string::npos) << text("stderr");
+  const Json t = last_line();
+  EXPECT_EQ(t["by_workers"].size(), 2u);
+  EXPECT_TRUE(t["by_prefetch"].empty());
+  EXPECT_EQ(t["prefetch_found"], false);
+  EXPECT_NE(text("stdout").find("loader.prefetch: not tried: keep 2"), std::string::npos) << text("stdout");
 }
 
 TEST_F(ProfileProgram, AutoWorkersAreSettledBeforeTheRun) {

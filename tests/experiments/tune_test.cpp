@@ -24,6 +24,56 @@ TEST(Knee, IsTheFewestWithinTwoPercentOfTheBest) {
   EXPECT_EQ(knee_of(tried({100})), 0u);
 }
 
+/// Settings with their readings, the one at `kept` being the spec's.
+std::vector<Tried> read(const std::vector<std::vector<double>>& rates, std::size_t kept) {
+  std::vector<Tried> out;
+  for (const auto& r : rates) out.push_back({.workers = int(out.size()), .rates = r, .kept = out.size() == kept});
+  return out;
+}
+
+TEST(Differ, IsWhatTheSpreadDoesNotExplain) {
+  const auto t = read({{100, 101, 99}, {110, 111, 109}, {104, 96, 108}, {100}, {200}}, 0);
+  EXPECT_TRUE(differ(t[0], t[1]));
+  EXPECT_FALSE(differ(t[0], t[2]));
+  EXPECT_FALSE(differ(t[3], t[4])) << "one reading each";
+}
+
+TEST(Differ, DoesNotTrustRoundsThatAgreeToTheLastDigit) {
+  const auto t = read({{100, 100}, {100.5, 100.5}}, 0);
+  EXPECT_FALSE(differ(t[0], t[1]));
+}
+
+TEST(Choose, KeepsWhatTheSpecHasUnlessAnotherIsFasterByMoreThanTheSpread) {
+  // Four depths, one reading each: 66.99 images/s is no reason to change from 65.97.
+  const Choice one = choose(read({{64.9}, {65.97}, {66.99}, {66.1}}, 1), kNearDepth, false);
+  EXPECT_FALSE(one.found);
+  EXPECT_EQ(one.at, 1u);
+  const Choice noisy = choose(read({{64, 67, 63}, {66, 62, 68}, {67, 65, 70}}, 1), kNearDepth, false);
+  EXPECT_FALSE(noisy.found);
+  const Choice clear = choose(read({{50, 51, 50}, {60, 61, 60}, {80, 81, 80.5}, {80, 81, 80.6}}, 1), kNearDepth, false);
+  EXPECT_TRUE(clear.found);
+  EXPECT_EQ(clear.at, 2u);
+}
+
+TEST(Choose, TakesFewerWorkersThatAreAsFastButNotOnOneReading) {
+  const Choice fewer = choose(read({{50, 51}, {100, 101}, {101, 100}, {101, 101}}, 3), kNear, true);
+  EXPECT_TRUE(fewer.found);
+  EXPECT_EQ(fewer.at, 1u);
+  EXPECT_FALSE(choose(read({{50}, {100}, {101}, {101}}, 3), kNear, true).found);
+}
+
+TEST(Choose, TakesTheKneeWhereWhatTheSpecHasDoesNotFit) {
+  const Choice choice = choose(read({{50, 51}, {100, 101}}, 7), kNear, true);
+  EXPECT_TRUE(choice.found);
+  EXPECT_EQ(choice.at, 1u);
+}
+
+TEST(WorthTrying, HoldsWhatTheSpecHas) {
+  const std::vector<int> list = worth_trying(one_worker(30'000), 128, 1, 17);
+  EXPECT_TRUE(std::ranges::find(list, 17) != list.end());
+  EXPECT_LE(list.size(), 9u);
+}
+
 TEST(WorthTrying, HoldsWhatTheTrainerNeedsAndWhatTheCoresHold) {
   const std::vector<int> list = worth_trying(one_worker(), 8, 1);
   EXPECT_TRUE(std::ranges::is_sorted(list));

@@ -1,23 +1,23 @@
 # Made by `millrace report`: what t_epoch shows of an epoch's wall.
 $rows << EOD
-"toy base 64" 21.2942 0.72
-"toy base 128" 14.4574 0.64
-"toy base 256" 9.69952 0.61
-"toy 2x64" 8.50995 4.29
-"toy 2x128" 4.87846 4.03
-"toy 2x256" 3.15234 4.07
-"toy 4x64" 9.85135 4.83
-"toy 4x128" 6.16965 4.73
-"toy 4x256" 4.26989 4.66
-"MobileNet base 64" 99.6434 435.1
-"MobileNet base 128" 99.6988 288.9
-"MobileNet base 256" 99.6684 188.6
-"MobileNet 2x64" 98.7593 336.1
-"MobileNet 2x128" 98.161 218.8
-"MobileNet 2x256" 96.8845 131.4
-"MobileNet 4x64" 98.1165 264
-"MobileNet 4x128" 96.9207 161.6
-"MobileNet 4x256" 95.0146 100.1
+"model toy, run published, ranks 1, batch per rank 64" 87.6451 0.200206
+"model toy, run published, ranks 1, batch per rank 128" 83.7768 0.129378
+"model toy, run published, ranks 1, batch per rank 256" 78.4791 0.0946671
+"model toy, run published, ranks 2, batch per rank 64" 99.6998 0.182612
+"model toy, run published, ranks 2, batch per rank 128" 99.7301 0.131715
+"model toy, run published, ranks 2, batch per rank 256" 99.6386 0.0916217
+"model toy, run published, ranks 4, batch per rank 64" 99.9654 0.215861
+"model toy, run published, ranks 4, batch per rank 128" 100 0.130155
+"model toy, run published, ranks 4, batch per rank 256" 100 0.0943481
+"model toy, run twin, ranks 1, batch per rank 64" 99.5075 0.217779
+"model toy, run twin, ranks 1, batch per rank 128" 99.3861 0.136635
+"model toy, run twin, ranks 1, batch per rank 256" 99.2413 0.108481
+"model toy, run twin, ranks 2, batch per rank 64" 99.696 0.163585
+"model toy, run twin, ranks 2, batch per rank 128" 99.5858 0.111269
+"model toy, run twin, ranks 2, batch per rank 256" 99.6326 0.0898763
+"model toy, run twin, ranks 4, batch per rank 64" 100 0.173932
+"model toy, run twin, ranks 4, batch per rank 128" 100 0.129328
+"model toy, run twin, ranks 4, batch per rank 256" 100 0.101622
 EOD
 set style fill solid 1.0 noborder; set boxwidth 0.7; set border 3; set tics nomirror scale 0; set grid ytics lc rgb "#DDDDDD"
 set yrange [0:112]; set ytics 0,25,100; set xrange [-0.6:17.6]; set xtics rotate by -40 noenhanced; set rmargin 8; set bmargin 8
