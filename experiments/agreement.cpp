@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "experiments/host.h"
+#include "experiments/opened.h"
 #include "pipeline/error.h"
 
 namespace millrace {
@@ -29,6 +30,15 @@ std::vector<std::string> names_of(const std::vector<Facts>& by_rank) {
 std::string shown(const std::string& value) { return value.size() > 60 ? value.substr(0, 57) + "..." : value; }
 
 }  // namespace
+
+Facts facts_of_classes(const Source& source, const Source* test) {
+  const auto text = [](const Source& of) { return of.info().name + ", " + std::to_string(of.size()) + " samples, " + of.info().fingerprint; };
+  Facts out;
+  const std::vector<std::string> classes = class_names(source.info());
+  for (std::size_t c = 0; c < classes.size(); ++c) out.emplace_back("class " + std::to_string(c), classes[c]);
+  out.emplace_back("the test set", test ? text(*test) : kAbsent);
+  return out;
+}
 
 Facts facts_of(const Spec& spec, const Source& source, const train::Versions& versions) {
   Facts out;

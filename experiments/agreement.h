@@ -14,6 +14,8 @@ using Facts = std::vector<std::pair<std::string, std::string>>;
 
 /// Each key of the spec by itself, so that a difference can be named; then the data set, the model and the versions.
 Facts facts_of(const Spec& spec, const Source& source, const train::Versions& versions);
+/// Of what is evaluated (null: nothing), and of the names that labels go by.
+Facts facts_of_classes(const Source& source, const Source* test);
 
 /// For World::all_gather, and back. Errors of reading: Error(communication) that names the rank, for words that are not facts.
 std::string to_words(const Facts& facts);

@@ -45,6 +45,7 @@ std::unique_ptr<Source> folder(const DataSpec& data, const std::string& path, Sp
   if (data.max_file_size) options.max_file_bytes = data.max_file_size;
   auto source = open_folder(options);
   if (const std::string remark = remark_on_classes(source->info()); warn && !remark.empty()) warn(remark);
+  if (warn && split == Split::train && source->info().classes.size() == 1) warn(path + ": one class only, " + source->info().classes[0] + ": there is nothing to tell apart");
   return source;
 }
 

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "experiments/agreement.h"
 #include "experiments/records.h"
 #include "experiments/resume.h"
 #include "experiments/scalars.h"
@@ -193,6 +194,7 @@ int train_command(const SpecArguments& arguments, const Context& context) {
   // So is a step that ranks in other processes end together.
   if ((spec.train.checkpoints() || context.launched) && context.set_patience) context.set_patience(std::chrono::seconds(25));
   try {
+    if (context.launched) agree(*ranks.worlds[0], facts_of_classes(source, evaluates(spec) ? sources.test(spec.data) : nullptr));
     if (context.launched) settle_workers(spec, sources, context, &ranks);
     if (ranks.first()) output.emplace(folder, context, arguments.tensorboard);
     auto resume = ranks.first() ? resume_of(arguments, spec, source, ranks.shape(), folder, context) : std::nullopt;

@@ -32,7 +32,7 @@ void EngineTrainer::check_labels(const Batch& batch) const {
     throw Error(ErrorKind::data,
                 "sample " + std::to_string(batch.ids()[static_cast<std::size_t>(bad - labels.begin())]) + " has label " + std::to_string(*bad) +
                     ", but the model has " + std::to_string(classes_) + " classes",
-                "give the model as many classes as the data has, with labels from 0");
+                "a source of this program gave a label that is none of its classes: report it, with the set that was read");
 }
 
 EngineTrainer::Taken EngineTrainer::describe(const Batch& batch) const {

@@ -126,6 +126,12 @@ TEST_F(Folders, ClassesThatAreSplitsAreRemarkedOnOnce) {
   EXPECT_THAT(text("stderr"), HasSubstr("warning: " + place("train") + ": 2 classes called train, val: is one of these the folder that was meant"));
 }
 
+TEST_F(Folders, OneClassAloneIsRemarkedOn) {
+  write_set("train", {"pictures"});
+  ASSERT_EQ(run({"train", spec_of("", "", ""), "--out", out()}), 0) << text("stderr");
+  EXPECT_THAT(text("stderr"), HasSubstr("one class only, pictures: there is nothing to tell apart"));
+}
+
 TEST_F(Folders, APathThatSaysWhereItBeginsStandsAsItIs) {
   write_set("train", {"a"});
   setenv("MILLRACE_DATA", (folder_ / "data").c_str(), 1);
