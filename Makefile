@@ -32,12 +32,12 @@ gpu-check: setup
 setup:
 	@cmake/setup.sh
 
-# What `millrace compare` runs beside itself: torchvision, Pillow and timm, into .venv.
-compare-deps: setup
+# What `millrace compare` runs beside itself, and torchrun: the whole of torch (4.8 GB), torchvision, Pillow and timm, into .venv.
+compare-deps:
 	@cmake/peers.sh python
 
-# And what tests ask of others' programs; they skip visibly without: tensorboard, Open MPI, MPICH, xxhash, iproute2.
-test-peers: setup
+# And what tests ask of others' programs; they skip visibly without: tensorboard, Open MPI, MPICH, Slurm, xxhash, iproute2.
+test-peers:
 	@cmake/peers.sh all
 
 clean:

@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
-# What Millrace is compared with, beyond what it needs itself. Seconds when all is there.
+# What Millrace is compared with, beyond what it needs itself, and the whole of torch for Python (4.8 GB). Seconds when all is there.
 #   peers.sh python   into .venv, for `millrace compare`: torchvision, Pillow and timm
 #   peers.sh all      for the tests too: tensorboard there, and the Debian packages of launchers and tools that tests ask
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source cmake/packages.sh
+MILLRACE_CUDA=ON cmake/setup.sh # Python's torch loads only with all that it pins.
 
 if [[ ${1:-} == all ]]; then
-  install_packages openmpi-bin mpich xxhash iproute2
+  install_packages openmpi-bin mpich slurmctld slurmd slurm-client munge xxhash iproute2
 fi
 
-# Without their dependencies: they name torch, and pip would fetch another one, or 4 GB of CUDA where the CPU is enough.
+# Without their dependencies: they name torch, and pip might fetch another one.
 bare=(torchvision==0.26.0 timm==1.0.31)
 whole=(numpy pillow==13.0.0 pyyaml huggingface_hub safetensors==0.8.0)
 [[ ${1:-} == all ]] && whole+=(tensorboard==2.21.0)

@@ -19,15 +19,20 @@ have=$(cat .venv/.wheels 2>/dev/null || true)
 # The CUDA set serves builds without CUDA as well.
 if [[ $have != ON && $have != "$want" ]]; then
   [[ -x .venv/bin/python ]] || /usr/bin/python3 -m venv .venv
+  torchrun=.venv/bin/torchrun
   if [[ $want == ON ]]; then
     echo "setup: installing torch $torch with CUDA into .venv (4.8 GB, about a minute)"
     .venv/bin/python -m pip install -q "torch==$torch" numpy safetensors==0.8.0
+    [[ -e $torchrun.whole ]] && mv $torchrun.whole $torchrun
+    .venv/bin/python -W ignore -c 'import torch.distributed.run'
   else
     echo "setup: installing torch $torch for the CPU into .venv"
-    # Without its dependencies, which are 4 GB of CUDA; then what its Python part imports, torchrun included.
     .venv/bin/python -m pip install -q --no-deps "torch==$torch" nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85
-    .venv/bin/python -m pip install -q --no-deps typing_extensions filelock fsspec jinja2 markupsafe networkx sympy mpmath numpy safetensors==0.8.0
+    # Its libraries are all that Millrace links. Its Python part does not load without the 4 GB that it pins, so its launcher says that.
+    [[ -e $torchrun.whole ]] || mv $torchrun $torchrun.whole
+    printf '%s\n' '#!/bin/sh' 'echo "torchrun: this .venv holds the libraries of torch alone: run make compare-deps (4.8 GB)," \
+  "or, on one host, millrace train SPEC --processes N" >&2' 'exit 2' >$torchrun
+    chmod +x $torchrun
   fi
-  .venv/bin/python -W ignore -c 'import torch.distributed.run'
   echo "$want" >.venv/.wheels
 fi
