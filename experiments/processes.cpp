@@ -144,9 +144,14 @@ class Child {
   Descriptor handle_;
 };
 
+/// Ranks take up to 25 s for a step and a checkpoint; a second signal would end them at once.
+constexpr auto kStop = 27s;
+
+bool was_stopped(const RankEnd& end) { return WIFEXITED(end.status) && WEXITSTATUS(end.status) > 128; }
+
 std::string text_of(const RankEnd& end) {
   const std::string name = "rank " + std::to_string(end.rank);
-  if (const int signal = WIFEXITED(end.status) ? WEXITSTATUS(end.status) - 128 : 0; signal > 0) return name + " was stopped by " + name_of_signal(signal);
+  if (was_stopped(end)) return name + " was stopped by " + name_of_signal(WEXITSTATUS(end.status) - 128);
   if (WIFSIGNALED(end.status)) return name + " was ended by " + (WTERMSIG(end.status) == SIGINT ? "SIGINT" : name_of_signal(WTERMSIG(end.status)));
   return name + " ended with exit code " + std::to_string(WEXITSTATUS(end.status));
 }
@@ -184,7 +189,7 @@ class Watch {
     told_ = true;
     for (const Child& child : children_) child.signal(signals_.received() ? signals_.received() : SIGTERM);
     failing_ = true;
-    next_ = Clock::now() + 27s; // Ranks take up to 25 s for a step and a checkpoint; a second signal would end them at once.
+    next_ = Clock::now() + kStop;
   }
   /// Where everything is: each rank says it for itself.
   void ask() {
@@ -201,7 +206,8 @@ class Watch {
     if (!pressed_) ends_.push_back(end); // What we ended ourselves explains nothing.
     if (end.status == 0 || failing_) return;
     failing_ = true;
-    next_ = Clock::now() + 2s; // They notice by themselves, and say so in their own words.
+    // They notice by themselves, and say so in their own words; where one was asked to stop, all of them do.
+    next_ = Clock::now() + (was_stopped(end) ? kStop : 2s);
   }
   /// First asked, then ended.
   void press() {

@@ -256,6 +256,7 @@ void Lifeline::admit(Stranger& stranger, std::vector<Message> messages, bool ope
     return;
   }
   Peer& peer = peers_[static_cast<std::size_t>(rank)];
+  peer = {};  // It may have come before, and gone because it was not heard in time.
   peer.connection = std::move(*stranger.connection);
   stranger.connection.reset();
   peer.heard = peer.moved = Clock::now();

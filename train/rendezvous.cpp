@@ -134,6 +134,7 @@ struct Found {
 
 /// Tries each address in turn, for so long; empty where none is rank 0's. `reason`: what the last one said.
 Found knock(const Door& door, const JoinOptions& o, Lifeline::Options life, std::chrono::milliseconds patience, std::string& reason) {
+  constexpr std::chrono::seconds kWelcome(5); // It has accepted the connection: a busy machine may take its time.
   life.token = door.token;
   for (const std::string& address : door.addresses) {
     if (is_loopback(address) && door.addresses.size() > 1 && door.loopback != loopback_identity()) continue;
@@ -143,7 +144,7 @@ Found knock(const Door& door, const JoinOptions& o, Lifeline::Options life, std:
       Found found{nullptr, door.token, own_address(socket), peer_address(socket)};
       found.lifeline = std::make_shared<Lifeline>(std::move(socket), life);
       refused = true; // By whoever answers there, if welcomed() throws.
-      if (found.lifeline->welcomed(patience)) return found;
+      if (found.lifeline->welcomed(kWelcome)) return found;
       reason = "what listens at " + address + " port " + std::to_string(door.port) + " is not rank 0 of this run";
     } catch (const Error& e) {
       if (refused) throw;
