@@ -262,8 +262,9 @@ Window LegBench::load(Loader& loader, Pace& pace, Books& books) {
   take(pace.step_seconds > window_seconds_ ? 1 : 2);
   loader.forget_slowest();
   LoaderReport before;
-  const Window out = window(pace, take, [&] { before = loader.report(); });
+  Window out = window(pace, take, [&] { before = loader.report(); });
   books.loader = difference(loader.report(), before);
+  out.images *= delivered_share(books.loader, batch_ / shape_.size);
   return out;
 }
 
@@ -274,11 +275,12 @@ Window LegBench::train(Loader& loader, Pace& pace, Books& books) {
   train_steps(streams, pace.step_seconds > window_seconds_ ? 1 : 2, sums);
   LoaderReport before;
   const auto run = [&](std::uint64_t steps) { train_steps(streams, steps, sums); };
-  const Window out = window(pace, run, [&] {
+  Window out = window(pace, run, [&] {
     before = loader.report();
     std::ranges::fill(sums, train::EpochResult());
   });
   books.loader = difference(loader.report(), before);
+  out.images *= delivered_share(books.loader, batch_ / shape_.size);
   books.everything = *std::ranges::max_element(sums, {}, [](const train::EpochResult& e) { return e.phases.wait / std::max(1e-12, e.wall_seconds); });
   return out;
 }

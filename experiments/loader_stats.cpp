@@ -34,6 +34,11 @@ LoaderReport difference(const LoaderReport& after, const LoaderReport& before) {
   return out;
 }
 
+double delivered_share(const LoaderReport& window, double rows_a_batch) {
+  const double full = double(window.batches_delivered) * rows_a_batch;
+  return full > 0 ? std::min(1.0, double(window.images_delivered) / full) : 1;
+}
+
 void add_window(LoaderReport& sum, const LoaderReport& window) {
   if (sum.stages.empty()) {
     sum = window;

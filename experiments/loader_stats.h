@@ -8,6 +8,8 @@ namespace millrace {
 
 /// What happened between two reports of the same loader.
 LoaderReport difference(const LoaderReport& after, const LoaderReport& before);
+/// Of the rows that a window's batches have in full, the share that was delivered: bad samples that were left out are no images.
+double delivered_share(const LoaderReport& window, double rows_a_batch);
 
 /// Adds what happened in another window (of the same loader or of one made alike): counts, times, histograms.
 void add_window(LoaderReport& sum, const LoaderReport& window);
