@@ -12,7 +12,8 @@
 namespace cuda_double {
 
 /// Microseconds of the steady clock. Work on a stream carries such times along, so that kernels take the time they are given without anyone
-/// sleeping for each: only what has an effect (a copy, an event, a collective) waits until its time has come.
+/// sleeping for each: only what has an effect (a copy, an event, a collective) waits until its time has come. A thread that the host's scheduler keeps
+/// waiting makes the device no slower in these times; what the host sees of it comes later.
 using Time = double;
 Time now();
 void sleep_until(Time time);
