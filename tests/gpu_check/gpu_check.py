@@ -15,7 +15,9 @@ import pathlib
 import shutil
 import sys
 
-import loader
+sys.dont_write_bytecode = True  # Nothing is left beside the sources.
+
+import loader  # noqa: E402
 import memory_checks
 import profiles
 import ranks
