@@ -53,8 +53,7 @@ def prepare(options, gpus):
     double = Double(options.build.resolve()) if options.double or not gpus else None
     data = pathlib.Path(os.environ.get("MILLRACE_DATA", ROOT / "data")).resolve()
     pictures = options.pictures.resolve() if options.pictures else data / "imagenet-sample" if (data / "imagenet-sample").is_dir() else None
-    python = None if double else python_with_torch(options.python)
-    return Machine(options.build.resolve(), folder, double, options.libraries, data, pictures, python)
+    return Machine(options.build.resolve(), folder, double, options.libraries, data, pictures, python_with_torch(options.python))
 
 
 def describe(machine, report, gpus):
