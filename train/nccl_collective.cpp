@@ -67,7 +67,7 @@ void check_own_gpu(Collective& words, int index, const std::string& host_id) {
     for (std::size_t b = a + 1; b < owners.size(); ++b)
       if (owners[a] == owners[b])
         fail("ranks " + std::to_string(a) + " and " + std::to_string(b) + " are on the same GPU (" + owners[a].substr(owners[a].find('\n') + 1) + ")",
-             "give each rank a GPU of its own, or run them as threads of one process: --ranks with CUDA_VISIBLE_DEVICES as it is");
+             "give each rank a GPU of its own; --ranks N runs more ranks than there are GPUs, as threads of one process");
 }
 
 /// One communicator. Threads: one caller; abort from any.
@@ -140,7 +140,8 @@ class Communicator {
   }
   std::string trouble(ncclResult_t state) const {
     if (state == ncclSuccess || state == ncclInProgress) return {};
-    return std::string(ncclGetErrorString(state)) + ": " + ncclGetLastError(handle_);
+    const std::string more = ncclGetLastError(handle_);
+    return ncclGetErrorString(state) + (more.empty() ? more : ": " + more);
   }
 
   /// Non-blocking communicators answer "in progress": asked again until they have an answer, a rank fails or time is up. A thread of

@@ -15,7 +15,9 @@ import pathlib
 import shutil
 import sys
 
-import loader
+sys.dont_write_bytecode = True  # Nothing is left beside the sources.
+
+import loader  # noqa: E402
 import memory_checks
 import profiles
 import ranks
@@ -51,8 +53,7 @@ def prepare(options, gpus):
     double = Double(options.build.resolve()) if options.double or not gpus else None
     data = pathlib.Path(os.environ.get("MILLRACE_DATA", ROOT / "data")).resolve()
     pictures = options.pictures.resolve() if options.pictures else data / "imagenet-sample" if (data / "imagenet-sample").is_dir() else None
-    python = None if double else python_with_torch(options.python)
-    return Machine(options.build.resolve(), folder, double, options.libraries, data, pictures, python)
+    return Machine(options.build.resolve(), folder, double, options.libraries, data, pictures, python_with_torch(options.python))
 
 
 def describe(machine, report, gpus):
