@@ -4,6 +4,7 @@
 #include <string>
 
 #include "pipeline/contract.h"
+#include "pipeline/jpeg/baseline_decoder.h"
 #include "pipeline/jpeg_color.h"
 #include "pipeline/jpeg_exif.h"
 #include "pipeline/jpeg_library.h"
@@ -79,7 +80,7 @@ void read_rows(JpegLibrary& library, std::uint8_t* rows, std::ptrdiff_t stride_b
 
 class JpegDecoder::Impl {
  public:
-  explicit Impl(const JpegOptions& options) : options_(checked(options)), library_(options.max_library_bytes, options.max_scans) {}
+  explicit Impl(const JpegOptions& options) : options_(checked(options)), library_(options.max_library_bytes, options.max_scans), baseline_(options.fast ? std::make_unique<jpeg::BaselineDecoder>() : nullptr) {}
 
   Expected<ImageInfo> header(Bytes bytes) {
     ready_ = false;
@@ -143,11 +144,13 @@ class JpegDecoder::Impl {
   }
 
   Expected<ImageView> decode_stored(const Roi& roi, Buffer& canvas);
+  Expected<ImageView> decode_by_library(const Roi& roi, Buffer& canvas);
   Expected<ImageView> turn(const ImageView& view, Size size, Buffer& canvas) const;
   static void require_inside(const Roi& roi, Size size);
 
   const JpegOptions options_;
   JpegLibrary library_;
+  const std::unique_ptr<jpeg::BaselineDecoder> baseline_; ///< Null where options ask for libjpeg-turbo alone.
   Buffer upended_; ///< The stored pixels of a picture that has to be turned.
   Size stored_size_;
   Orientation orientation_;
@@ -159,6 +162,15 @@ class JpegDecoder::Impl {
 };
 
 Expected<ImageView> JpegDecoder::Impl::decode_stored(const Roi& roi, Buffer& canvas) {
+  if (baseline_) {
+    const auto view = baseline_->decode(library_.cinfo(), bytes_.subspan(scan_offset_), roi, options_.channels, canvas);
+    counts_.fast += view.has_value();
+    if (view) return *view;
+  }
+  return decode_by_library(roi, canvas);
+}
+
+Expected<ImageView> JpegDecoder::Impl::decode_by_library(const Roi& roi, Buffer& canvas) {
   // libjpeg-turbo's colour conversion writes around the cache where a row begins on a vector's boundary, and the pixels would
   // have to be fetched from memory for the next pass. So each row begins 8 bytes off.
   constexpr std::ptrdiff_t kRowAlignment = 64, kRowOffset = 8;

@@ -15,6 +15,7 @@ struct JpegOptions {
   bool apply_exif_orientation = false; ///< Turn the picture upright; sizes and rois are then those of the upright picture.
   int scale_denominator = 1;           ///< 1, 2, 4 or 8: decode at 1/N (rounded up) in the DCT. Other pixels than a resize gives.
   std::int64_t max_pixels = 64'000'000;             ///< Of the declared size.
+  bool fast = true;                    ///< Usual files by jpeg/baseline_decoder.h, in half the time. False: all by libjpeg-turbo.
   int max_scans = 100;                              ///< A small progressive file can ask for hours of work.
   std::int64_t max_library_bytes = 640 * (1 << 20); ///< For the coefficients that files of several scans keep.
 };
@@ -23,12 +24,14 @@ struct JpegOptions {
 struct JpegCounts {
   std::uint64_t decoded = 0;       ///< Pictures delivered.
   std::uint64_t progressive = 0;   ///< Of these; each costs about three times a baseline file.
+  std::uint64_t fast = 0;          ///< Of `decoded`; the others came from libjpeg-turbo.
   std::uint64_t whole = 0;         ///< Crops for which the whole picture was decoded: see `decode`.
   std::uint64_t warnings = 0;      ///< Benign remarks of libjpeg in delivered pictures (stray bytes between segments, say).
 };
 
-/// JPEG by libjpeg-turbo, called directly: ISLOW DCT, fancy upsampling, hence Pillow's pixels. Grey is replicated to RGB;
-/// CMYK and YCCK are taken as Adobe writes them (inverted) and converted by Pillow's integer formula.
+/// JPEG by libjpeg-turbo, called directly: ISLOW DCT, fancy upsampling, hence Pillow's pixels. It reads and judges every header; the
+/// scans of usual files then go to a decoder of our own that gives the same bits (jpeg/baseline_decoder.h), or hands them back,
+/// in which case it is as if it had not been asked. Grey is replicated to RGB; CMYK and YCCK are taken as Adobe writes them (inverted) and converted by Pillow's integer formula.
 ///
 /// `decode` decodes the crop only: columns are left out of the inverse DCT (jpeg_crop_scanline), rows above are only
 /// entropy-decoded (jpeg_skip_scanlines), and nothing below the crop is read. It equals decode-then-crop to the bit; where
