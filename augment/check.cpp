@@ -186,7 +186,6 @@ class Check {
     probability(op.p);
   }
   void visit(const RandomErasing& op) {
-    if (result_.options.dtype == Dtype::u8) fail("needs data.dtype = f32", "it overwrites normalised values");
     drawn_ += op.max_count;
     probability(op.p);
     range(op.area, "area", 0, 1);

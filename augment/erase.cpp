@@ -14,4 +14,11 @@ void erase(float* picture, const RowFormat& format, const Roi& box, RandomErasin
   }
 }
 
+void erased_values(int channels, const Roi& box, RandomErasing::Value value, RandomSource& noise, std::vector<float>& into) {
+  if (value == RandomErasing::Value::constant) return;
+  const bool each = value == RandomErasing::Value::per_pixel;
+  const std::size_t count = static_cast<std::size_t>(channels) * (each ? static_cast<std::size_t>(box.width) * static_cast<std::size_t>(box.height) : 1);
+  for (std::size_t i = 0; i < count; ++i) into.push_back(static_cast<float>(noise.normal()));
+}
+
 }  // namespace millrace::augment

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <vector>
 
 #include "augment/ops.h"
 #include "pipeline/image.h"
@@ -12,5 +13,7 @@ namespace millrace::augment {
 /// and pixel, drawn channel by channel and row by row, so that the layout does not change the values.
 /// Threads: any. Errors: none.
 void erase(float* picture, const RowFormat& format, const Roi& box, RandomErasing::Value value, RandomSource& noise);
+/// The values of such a box, for who overwrites it later: none of a constant one. Adds them to `into`.
+void erased_values(int channels, const Roi& box, RandomErasing::Value value, RandomSource& noise, std::vector<float>& into);
 
 }  // namespace millrace::augment

@@ -89,7 +89,7 @@ using Operation = std::variant<RandomAffine, RandomRotation, Resize, CenterCrop,
 struct RecipeOptions {
   int channels = 3;                ///< Of the pictures: 1 or 3.
   Size input;                      ///< Of every picture, where all are alike; 0 x 0: pictures vary, the list must fix a size.
-  Dtype dtype = Dtype::f32;        ///< u8 refuses Normalize and RandomErasing: the device does those.
+  Dtype dtype = Dtype::f32;        ///< u8 refuses Normalize, and leaves RandomErasing undone (Recipe::erasures): the device does those.
   Layout layout = Layout::nchw;
   PassOrder pass_order = PassOrder::horizontal_first;
 };

@@ -185,15 +185,24 @@ class CompiledRecipe final : public Recipe {
       for (int i = plan.done; i < draw.count; ++i) apply_operation(draw.ops[static_cast<std::size_t>(i)], context, last_move > i, canvas);
       write(canvas, row);
     }
-    if (last_pixels != draw.count - 1) erase_boxes(draw, static_cast<float*>(row));
+    if (last_pixels != draw.count - 1 && c_.format.dtype == Dtype::f32) erase_boxes(draw, static_cast<float*>(row));
     return {};
+  }
+
+  void erasures(const Draw& draw, Erasures& into) const override {
+    for_each_box(draw, [&](const Roi& box, RandomErasing::Value value, Rng& noise) {
+      const std::size_t first = into.values.size();
+      erased_values(c_.format.channels, box, value, noise, into.values);
+      into.boxes.push_back({0, box, first, into.values.size() - first});
+    });
   }
 
   std::string describe(const Draw& draw) const override { return augment::describe(draw); }
 
  private:
   // Noise comes from streams of its own, one for each erasing operation of the list.
-  void erase_boxes(const Draw& draw, float* row) const {
+  template <class Erase>
+  void for_each_box(const Draw& draw, Erase&& erase_one) const {
     std::optional<Rng> noise;
     for (int i = 0; i < draw.count; ++i) {
       const DrawnOp& op = draw.ops[static_cast<std::size_t>(i)];
@@ -201,8 +210,11 @@ class CompiledRecipe final : public Recipe {
       if (op.parameters[4] == 0) noise.emplace(draw.key.with_slot(static_cast<std::uint8_t>(kFirstNoiseSlot + op.slot)));
       const auto& p = op.parameters;
       const Roi box{static_cast<int>(p[0]), static_cast<int>(p[1]), static_cast<int>(p[2]), static_cast<int>(p[3])};
-      erase(row, c_.format, box, std::get<RandomErasing>(c_.operations[op.slot]).value, *noise);
+      erase_one(box, std::get<RandomErasing>(c_.operations[op.slot]).value, *noise);
     }
+  }
+  void erase_boxes(const Draw& draw, float* row) const {
+    for_each_box(draw, [&](const Roi& box, RandomErasing::Value value, Rng& noise) { erase(row, c_.format, box, value, noise); });
   }
 
   // The last pass: pending tables and the normalisation in one lookup.

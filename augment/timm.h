@@ -24,7 +24,7 @@ struct TimmTrainOptions {
   RandomErasing::Value re_mode = RandomErasing::Value::constant;
   int re_count = 1;
   bool small_images = false;  ///< The rule of DeiT, Swin and ConvNeXt for 32 x 32: RandomCrop(size, padding 4).
-  bool normalize = true;      ///< False for u8 rows: the device does it (re_prob must be 0).
+  bool normalize = true;      ///< False for u8 rows: the device does it.
 };
 /// Errors: Error(usage).
 std::vector<Operation> timm_train(const TimmTrainOptions& options);

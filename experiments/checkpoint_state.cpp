@@ -68,6 +68,7 @@ void EpochSums::add(const train::EpochResult& part) {
   r.phases += part.phases;
   r.unaccounted_seconds += part.unaccounted_seconds;
   r.reduce_hidden_seconds += part.reduce_hidden_seconds;
+  r.graph_steps += part.graph_steps;
   r.stop_requested = part.stop_requested;
   if (r.ranks.size() != part.ranks.size()) r.ranks.assign(part.ranks.size(), {});
   // Of parts' medians the mean, by their steps; what was before a resume is not in the ranks.
@@ -105,6 +106,7 @@ Json EpochSums::to_json() const {
           {"complete", r.complete},
           {"weights_norm", finite(r.weights_norm)},
           {"lr", r.lr},
+          {"graph_steps", r.graph_steps},
           {"checkpoint_seconds", checkpoint_seconds}};
 }
 
@@ -123,6 +125,7 @@ EpochSums EpochSums::from_json(const Json& json, std::uint32_t epoch) {
   out.checkpoint_seconds = number(json, "checkpoint_seconds");
   r.complete = json.at("complete").get<bool>();
   r.weights_norm = number(json, "weights_norm");
+  r.graph_steps = json.value("graph_steps", std::uint64_t{0}); // Older checkpoints have none.
   r.lr = number(json, "lr");
   r.loss = r.images ? r.loss_sum / static_cast<double>(r.images) : 0;
   out.resumed_after = r.steps;

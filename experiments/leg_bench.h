@@ -1,33 +1,16 @@
 #pragma once
 #include <list>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <vector>
 
 #include "experiments/evaluation.h"
+#include "experiments/kept_memory.h"
 #include "experiments/memory.h"
 #include "experiments/replay.h"
 #include "experiments/training.h"
 
 namespace millrace {
-
-/// Slots' memory that is kept and handed out again: touching new pages takes longer than some loaders need for a batch.
-/// Threads: any.
-class KeptMemory final : public SlotMemory {
- public:
-  explicit KeptMemory(SlotMemory& from) : from_(from) {}
-  ~KeptMemory() override;
-  void* allocate(std::size_t bytes) override;
-  void release(void* memory, std::size_t bytes) noexcept override;
-  const char* name() const override { return from_.name(); }
-
- private:
-  SlotMemory& from_;
-  std::mutex mutex_;
-  std::multimap<std::size_t, void*> free_;
-};
 
 /// CPU seconds that this process gets of a second when it asks for every core: what other processes leave to it. Takes 60 ms.
 double cores_there(const Host& host);

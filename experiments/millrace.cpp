@@ -51,6 +51,9 @@ void keep_openmp_from_spinning() {
 /// c10d's sockets report each attempt that fails, though what matters is reported by Millrace. LibTorch reads it when it is loaded.
 void keep_torch_from_chattering() { setenv("TORCH_CPP_LOG_LEVEL", "FATAL", /*overwrite=*/0); }
 
+/// train.deterministic is refused by LibTorch without it. cuBLAS reads it when a GPU is first used; on the newest GPUs it is torch's default.
+void fix_cublas_workspace() { setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0); }
+
 /// Before NCCL is loaded, and only where the user has asked it to speak.
 void keep_nccl_out_of_stdout() {
   struct stat to {};
@@ -91,6 +94,7 @@ int main(int argc, char** argv) {
   keep_openmp_from_spinning();  // Before there are threads.
   keep_torch_from_chattering();
   keep_nccl_out_of_stdout();
+  fix_cublas_workspace();
   try {
     millrace::Signals signals;
     const int status = flushed(run(argc, argv, signals));

@@ -25,6 +25,9 @@ Replay::Replay(std::span<const Batch> resident, int rows) : ring_(std::make_shar
     slot->label_memory.assign(batch.labels().begin(), batch.labels().begin() + std::ptrdiff_t(n));
     slot->id_memory.assign(batch.ids().begin(), batch.ids().begin() + std::ptrdiff_t(n));
     slot->position_memory.assign(batch.positions().begin(), batch.positions().begin() + std::ptrdiff_t(n));
+    for (const Erasures::Box& box : batch.erasures().boxes)
+      if (box.row < static_cast<int>(n)) slot->erasures.boxes.push_back(box);
+    slot->erasures.values = batch.erasures().values;
     slot->labels = slot->label_memory;
     slot->ids = slot->id_memory;
     slot->positions = slot->position_memory;

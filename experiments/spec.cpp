@@ -170,6 +170,11 @@ void visit(Keys& keys, TrainSpec& s) {
                                                            {"fp16-unscaled", train::Precision::fp16_unscaled}});
   keys.choice<train::MemoryOrder>("layout", o.layout,
                                   {{"auto", train::MemoryOrder::automatic}, {"nchw", train::MemoryOrder::nchw}, {"nhwc", train::MemoryOrder::nhwc}});
+  keys.choice<train::Tf32>("tf32", o.tf32, {{"convolutions", train::Tf32::convolutions}, {"all", train::Tf32::all}, {"none", train::Tf32::none}});
+  keys.boolean("cudnn_benchmark", o.cudnn_benchmark);
+  keys.boolean("deterministic", o.deterministic);
+  if (o.deterministic && o.cudnn_benchmark)
+    keys.refuse("cudnn_benchmark", "with train.deterministic = true no algorithm is chosen by its speed", "keep one of them");
   keys.choice<bool>("step", o.graph_step, {{"eager", false}, {"graph", true}});
   keys.whole("seed", o.seed, 0, kMaxInt);
   keys.number("step_microseconds", o.step_microseconds, 0, 1e8);

@@ -14,6 +14,7 @@
 #include "experiments/fault_file.h"
 #include "experiments/first_look.h"
 #include "experiments/gpus.h"
+#include "experiments/kept_memory.h"
 #include "experiments/loader_stats.h"
 #include "experiments/memory.h"
 #include "experiments/opened.h"
@@ -26,9 +27,8 @@
 namespace millrace {
 namespace {
 
-SlotMemory* memory_for(MemoryKind kind, const train::Api& api, const train::Trainer& trainer) {
-  const bool wanted = kind == MemoryKind::page_locked || (kind == MemoryKind::automatic && trainer.device().starts_with("cuda"));
-  return wanted ? &api.page_locked_memory() : nullptr;
+bool wants_page_locked(MemoryKind kind, const train::Trainer& trainer) {
+  return kind == MemoryKind::page_locked || (kind == MemoryKind::automatic && trainer.device().starts_with("cuda"));
 }
 
 std::string hex(std::uint64_t value) {
@@ -294,6 +294,7 @@ bool run_training(const Spec& spec, SourceShelf& sources, const Context& context
   const Length length = length_of(spec, source, shape);
   const auto recipe = make_recipe(spec, source.info(), false);
   const train::Api& api = train::load();
+  KeptMemory page_locked(api.page_locked_memory());  // For every evaluation too; trainers may hold batches until they end.
   Crew crew(ranks);
   crew.run([&](std::size_t r) {
     train::TrainOptions options = rank_options(spec, source, recipe->format(), ranks, r, context.host);
@@ -313,7 +314,7 @@ bool run_training(const Spec& spec, SourceShelf& sources, const Context& context
   LoaderOptions options = loader_options(spec, shape);
   options.first_batch = position;
   options.batches = left;
-  options.memory = memory_for(spec.loader.slot_memory, api, *crew.trainers[0]);
+  if (wants_page_locked(spec.loader.slot_memory, *crew.trainers[0])) options.memory = &page_locked;
   options.trace = context.trace;
   LoaderOptions evaluation;
   const FittedMemory memory = fit_both(spec, source, test, *recipe, ranks, options, evaluation);
@@ -374,6 +375,7 @@ bool run_training(const Spec& spec, SourceShelf& sources, const Context& context
     const LoaderReport after = loader.report();
     Json record = epoch_record(sums, run);
     record["complete"] = whole;
+    if (spec.train.options.graph_step) record["graph_steps"] = result.graph_steps;
     record["checkpoint_write_seconds"] = keeper.write_seconds();
     record["loader"] = to_json(difference(after, before));
     record["loader"]["memory_plan"] = to_json(memory);

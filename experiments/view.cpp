@@ -36,7 +36,7 @@ class Pictures {
   std::vector<std::unique_ptr<Buffer>> memory_;
 };
 
-/// A row of a batch as a picture: floats are taken back through the normalisation, and clipped.
+/// A row of floats as a picture: taken back through the normalisation, and clipped.
 ImageView unnormalised(const void* row, const RowFormat& format, const augment::Normalize& normalize, Pictures& pictures) {
   const MutableImageView out = pictures.make(format.width, format.height, format.channels);
   const auto statistic = [](const std::vector<double>& v, int c, double absent) {
@@ -49,14 +49,15 @@ ImageView unnormalised(const void* row, const RowFormat& format, const augment::
         const std::ptrdiff_t i =
             format.layout == Layout::nchw ? std::ptrdiff_t(c) * format.height * format.width + pixel : pixel * format.channels + c;
         std::uint8_t& to = out.row(y)[x * format.channels + c];
-        if (format.dtype == Dtype::u8) {
-          to = static_cast<const std::uint8_t*>(row)[i];
-          continue;
-        }
         const double v = static_cast<const float*>(row)[i] * statistic(normalize.std, c, 1) + statistic(normalize.mean, c, 0);
         to = static_cast<std::uint8_t>(std::clamp(std::lround(v * 255), 0l, 255l));
       }
   return out;
+}
+
+Spec with_floats(Spec spec) {
+  spec.data.dtype = Dtype::f32;
+  return spec;
 }
 
 /// Does by hand, one sample at a time, what the loader's stages do.
@@ -65,7 +66,7 @@ class Viewer {
   Viewer(const Spec& spec, const SourceInfo& info, Pictures& pictures)
       : spec_(spec),
         pictures_(pictures),
-        recipe_(make_recipe(spec, info, false)),
+        recipe_(make_recipe(with_floats(spec), info, false)),  // Rows of bytes leave the erasing to the device.
         normalize_(normalization_of(spec)),
         decoder_(make_decoder(spec.data)) {}
 

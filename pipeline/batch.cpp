@@ -6,6 +6,12 @@
 #include "pipeline/buffer.h"
 
 namespace millrace {
+
+void Erasures::add(const Erasures& picture, int row) {
+  const std::size_t before = values.size();
+  for (const Box& box : picture.boxes) boxes.push_back({row, box.roi, before + box.first, box.count});
+  values.insert(values.end(), picture.values.begin(), picture.values.end());
+}
 namespace {
 
 class PlainSlotMemory final : public SlotMemory {

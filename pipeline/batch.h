@@ -36,6 +36,7 @@ struct Slot {
   std::span<std::int64_t> labels;
   std::span<std::uint64_t> ids;          ///< What was delivered (a substitute's id, where one was taken).
   std::span<std::uint64_t> positions;    ///< Place in the epoch of each delivered row.
+  Erasures erasures;                     ///< Of u8 rows.
 };
 
 /// Where a slot goes when its batch is done with. Threads: any.
@@ -70,6 +71,7 @@ class Batch {
   std::span<const std::int64_t> labels() const { return slot_->labels.first(rows()); }
   std::span<const std::uint64_t> ids() const { return slot_->ids.first(rows()); }
   std::span<const std::uint64_t> positions() const { return slot_->positions.first(rows()); }
+  const Erasures& erasures() const { return slot_->erasures; } ///< For the device, once it has normalised u8 rows.
   std::uint64_t number() const { return slot_->batch; }  ///< Global batch number since the start of training.
   std::uint32_t epoch() const { return slot_->epoch; }
   bool end_of_epoch() const { return slot_->end_of_epoch; }

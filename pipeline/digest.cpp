@@ -19,6 +19,17 @@ void Digest::add(const Batch& batch) {
     if (what_ == Of::pixels) hash = XXH3_64bits_withSeed(batch.images() + i * row_bytes, row_bytes, hash);
     sum_ += hash;
   }
+  if (what_ == Of::pixels) add_erasures(batch);
+}
+
+/// What u8 rows leave to the device are pixels too.
+void Digest::add_erasures(const Batch& batch) {
+  const Erasures& left = batch.erasures();
+  for (const Erasures::Box& box : left.boxes) {
+    const auto row = static_cast<std::size_t>(box.row);
+    const std::int64_t place[6] = {static_cast<std::int64_t>(batch.epoch()), static_cast<std::int64_t>(batch.positions()[row]), box.roi.left, box.roi.top, box.roi.width, box.roi.height};
+    sum_ += XXH3_64bits_withSeed(left.values.data() + box.first, box.count * sizeof(float), XXH3_64bits(place, sizeof place));
+  }
 }
 
 std::string Digest::text() const {

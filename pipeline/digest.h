@@ -22,6 +22,7 @@ class Digest {
   std::string text() const; ///< 16 hexadecimal digits.
 
  private:
+  void add_erasures(const Batch& batch);
   Of what_;
   std::uint64_t sum_ = 0;
 };

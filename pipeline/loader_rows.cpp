@@ -147,6 +147,7 @@ void RowWork::open(WorkSlot& slot, Plan& plan, std::uint64_t batch, int rank, in
   slot.planned_rows = static_cast<int>(slot.plan.size());
   slot.valid_rows = 0;
   slot.faults.clear();
+  slot.erasures.clear();
   slot.error = nullptr;
   const auto ended = SteadyClock::now();
   slot.where.set(static_cast<unsigned>(SlotPlace::filling), batch, ended);
@@ -238,7 +239,9 @@ void RowWork::augment(WorkSlot& slot, int first, int count, Workspace& workspace
       activities.works(thread, Stage::augment, slot.ids[i], began);
       Workspace::Row& in = workspace.rows[static_cast<std::size_t>(row % chunk_rows_)];
       const auto apply = [&](const Draw& draw, const ImageView& visible) {
-        return recipe_.apply(draw, in.info, visible, slot.images + i * row_bytes, workspace.scratch);
+        const Expected<void> applied = recipe_.apply(draw, in.info, visible, slot.images + i * row_bytes, workspace.scratch);
+        if (applied && recipe_.format().dtype == Dtype::u8) leave_erasures(slot, row, draw, workspace.erasures);
+        return applied;
       };
       // Of raw pixels the whole picture is here, and the draw comes only now.
       const auto crop_and_apply = [&](const Draw& draw) { return apply(draw, in.visible.crop(inside(draw.framing.roi, in.info.size))); };
@@ -256,7 +259,19 @@ void RowWork::augment(WorkSlot& slot, int first, int count, Workspace& workspace
   activities.rests(thread, ended);
 }
 
+void RowWork::leave_erasures(WorkSlot& slot, int row, const Draw& draw, Erasures& room) const {
+  room.clear();
+  recipe_.erasures(draw, room);
+  if (room.boxes.empty()) return;
+  std::lock_guard lock(slot.mutex);
+  slot.erasures.add(room, row);
+}
+
 void RowWork::finish(WorkSlot& slot) const {
+  if (auto& boxes = slot.erasures.boxes; !boxes.empty()) { // Rows were done in any order, and those behind a bad one move up.
+    std::ranges::stable_sort(boxes, {}, &Erasures::Box::row);
+    for (Erasures::Box& box : boxes) box.row = static_cast<int>(std::count(slot.row_ok.begin(), slot.row_ok.begin() + box.row, std::uint8_t{1}));
+  }
   const std::size_t row_bytes = recipe_.format().bytes();
   std::size_t to = 0;
   for (std::size_t from = 0; from < static_cast<std::size_t>(slot.planned_rows); ++from) {

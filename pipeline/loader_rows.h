@@ -18,7 +18,7 @@ struct WorkSlot : Slot {
   std::vector<std::int64_t> label_memory;
   std::vector<std::uint64_t> id_memory, position_memory;
   std::vector<std::uint8_t> row_ok;      ///< One writer a row.
-  std::mutex mutex;                      ///< Guards the two below: bad rows are rare.
+  std::mutex mutex;                      ///< Guards `erasures` and the two below, which are rare.
   std::vector<std::pair<int, Fault>> faults;
   std::exception_ptr error;              ///< What a body threw; ends the run when this batch would be delivered.
   Activity where;                        ///< A SlotPlace, and the batch.
@@ -36,6 +36,7 @@ struct Workspace {
   std::unique_ptr<Decoder> decoder;
   Buffer file, canvas;
   Scratch scratch;
+  Erasures erasures;          ///< Of the picture under way.
   std::vector<Row> rows;
   SteadyClock::duration reading{}; ///< Of the message that is decoded: what Stage::read was given.
 
@@ -105,6 +106,7 @@ class RowWork {
  private:
   bool load_row(WorkSlot& slot, int row, std::uint64_t id, Workspace& workspace, int thread);
   bool bad(WorkSlot& slot, int row, std::uint64_t id, Fault fault) const;
+  void leave_erasures(WorkSlot& slot, int row, const Draw& draw, Erasures& room) const;
   RngKey key_of(const WorkSlot& slot, std::uint64_t id) const { return {options_.seed, slot.epoch, id, 0}; }
 
   const Source& source_;

@@ -2,6 +2,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "pipeline/buffer.h"
 #include "pipeline/decoder.h"
@@ -55,6 +56,21 @@ struct Draw {
   std::array<DrawnOp, kMaxOps> ops;
 };
 
+/// What is left to do to u8 rows once a device has normalised them: boxes to overwrite with normalised values (random erasing).
+struct Erasures {
+  struct Box {
+    int row = 0;
+    Roi roi;
+    std::size_t first = 0, count = 0;        ///< Its values: none, for zeros; one a channel; or one a channel and pixel, channel by channel and row by row.
+  };
+  std::vector<Box> boxes;                    ///< By row; a later one covers an earlier.
+  std::vector<float> values;
+
+  void clear() { boxes.clear(), values.clear(); }
+  /// Adds those of one picture, whose place in the batch is `row`.
+  void add(const Erasures& picture, int row);
+};
+
 /// Memory that operations use between passes; one a worker, it grows to what the recipe needs and stays.
 struct Scratch {
   std::array<Buffer, 4> buffers;
@@ -72,6 +88,8 @@ class Recipe {
   /// `visible` is the part of draw.framing.roi that lies inside the image. Writes one row of the batch: format().bytes()
   /// bytes at `row`.
   virtual Expected<void> apply(const Draw& draw, const ImageInfo& image, ImageView visible, void* row, Scratch& scratch) const = 0;
+  /// What `apply` leaves to the device, of u8 rows: adds to `into`, for row 0.
+  virtual void erasures(const Draw& /*draw*/, Erasures& /*into*/) const {}
   /// What was drawn, for people: "rotate 12.5, posterize 4".
   virtual std::string describe(const Draw& draw) const = 0;
 };

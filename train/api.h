@@ -23,6 +23,8 @@ enum class Buffers : std::uint8_t { broadcast, per_rank, average };
 enum class Norm : std::uint8_t { bn, syncbn };
 /// fp16_unscaled is fp16 without a loss scaler, as one of the published studies trained.
 enum class Precision : std::uint8_t { fp32, bf16, fp16, fp16_unscaled };
+/// Which float32 work a GPU may do on tensor cores with 10 bits of mantissa: torch's default is convolutions, but not matrix products.
+enum class Tf32 : std::uint8_t { convolutions, all, none };
 /// How activations and convolution weights lie in memory: automatic takes what is faster for the model on the device.
 enum class MemoryOrder : std::uint8_t { automatic, nchw, nhwc };
 
@@ -102,6 +104,9 @@ struct TrainOptions {
   int threads = 0;                   ///< Intra-op threads of this trainer on the CPU; 0: the cores this process may use.
   Precision precision = Precision::fp32;
   MemoryOrder layout = MemoryOrder::automatic;
+  Tf32 tf32 = Tf32::convolutions;    ///< This and the next two are the process's on a GPU: trainers that step at the same time share them.
+  bool cudnn_benchmark = false;      ///< cuDNN tries its algorithms on each new shape and keeps the fastest, which may differ from run to run.
+  bool deterministic = false;        ///< On a GPU too the same steps give the same bits: no sums in the order in which threads happen to end.
   bool graph_step = false;           ///< The whole step as one CUDA graph (train/step_graph.h); one rank on a GPU.
   std::uint64_t seed = 0;
   double step_microseconds = 1000;   ///< Of the sleep model.
@@ -152,6 +157,7 @@ struct EpochResult {
   bool stop_requested = false;       ///< On any rank, when the epoch ended: all of them go on or stop by this.
   std::vector<RankResult> ranks;     ///< By rank.
   double lr = 0;                     ///< Of the last step.
+  std::uint64_t graph_steps = 0;     ///< Of `steps`, those run as a captured graph.
 };
 
 /// Of all ranks, and the same on each; each scored its own rows.
@@ -232,7 +238,8 @@ class Trainer {
   virtual Evaluation evaluate(BatchStream& stream, std::stop_token stop) = 0;
   /// Copies the state into host memory: between calls of train_epoch, whenever. `own_only`: of a rank whose weights equal another's.
   virtual void save(TrainerState& into, bool own_only = false) = 0;
-  /// Goes on from a state that `save` gave: the next steps are those that would have followed, to the bit (on the same kind of device).
+  /// Goes on from a state that `save` gave: the next steps are those that would have followed, to the bit (on the same kind of device; on a
+  /// GPU where `deterministic` is set).
   /// Errors: Error(data) that names the first tensor that is missing, unknown or of another type or shape; nothing is changed then.
   virtual void load(const TrainerState& from) = 0;
   /// Steps on resident batches for at least `seconds` after a warm-up: compute alone (leg C).

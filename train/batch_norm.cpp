@@ -1,6 +1,5 @@
 #include "train/batch_norm.h"
 
-#include "pipeline/error.h"
 #include "train/device_wait.h"
 
 namespace millrace::train {
@@ -32,9 +31,7 @@ Statistics statistics_of(const at::Tensor& x, NormSync& sync) {
   wait_for_current_stream(sync.ranks.get(), sums.device());
   const double total = sums[2 * channels].item<double>();
   if (total == 0) return {}; // Rows that were all left out: nobody's statistics change.
-  if (total <= 1)
-    throw Error(ErrorKind::usage, "BatchNorm: this batch gives it " + std::to_string(static_cast<int>(total)) + " value a channel over all ranks",
-                "loader.drop_last = true leaves such a last batch out");
+  if (total <= 1) throw one_value_a_channel();
   const at::Tensor mean = sums.narrow(0, 0, channels) / total;
   const at::Tensor var = sums.narrow(0, channels, channels) / total - mean.square();
   return {mean.to(at::kFloat), var.clamp_min_(0).to(at::kFloat), total};
@@ -79,26 +76,29 @@ at::Tensor BatchNormImpl::forward(const at::Tensor& x) {
     if (x.numel() == x.size(1))
       throw Error(ErrorKind::usage, "BatchNorm: a batch of one row gives it one value a channel",
                   "loader.drop_last = true leaves such a last batch out; train.norm = \"syncbn\" takes the rows of all ranks together");
-    num_batches_tracked.add_(1);
   }
   return at::batch_norm(x, weight, bias, running_mean, running_var, is_training(), kMomentum, kEps, /*cudnn_enabled=*/true);
 }
 
 at::Tensor BatchNormImpl::synchronised(const at::Tensor& input) {
+  if (input.is_cuda()) return fused_sync_batch_norm(input, weight, bias, running_mean, running_var, kMomentum, kEps, sync_);
   const at::Tensor x = input.to(at::kFloat); // Statistics are float32's under mixed precision too.
   Statistics s;
   {
     at::NoGradGuard no_grad;
     s = statistics_of(x.detach(), *sync_);
     if (s.count == 0) return at::batch_norm(x, weight, bias, running_mean, running_var, /*training=*/false, kMomentum, kEps, /*cudnn_enabled=*/false).to(input.scalar_type());
-    num_batches_tracked.add_(1);
     running_mean.mul_(1 - kMomentum).add_(s.mean, kMomentum);
     running_var.mul_(1 - kMomentum).add_(s.var, kMomentum * s.count / (s.count - 1));
   }
   return SyncBatchNorm::apply(x, weight, bias, s.mean, s.var, s.count, kEps, sync_).to(input.scalar_type());
 }
 
-bool synchronise_norms(torch::nn::Module& net, const std::shared_ptr<Collective>& ranks) {
+Error one_value_a_channel() {
+  return Error(ErrorKind::usage, "BatchNorm: this batch gives it 1 value a channel over all ranks", "loader.drop_last = true leaves such a last batch out");
+}
+
+std::shared_ptr<NormSync> synchronise_norms(torch::nn::Module& net, const std::shared_ptr<Collective>& ranks) {
   std::shared_ptr<NormSync> sync;
   for (const auto& module : net.modules())
     if (auto* norm = dynamic_cast<BatchNormImpl*>(module.get())) {
@@ -108,7 +108,7 @@ bool synchronise_norms(torch::nn::Module& net, const std::shared_ptr<Collective>
       }
       norm->synchronise(sync);
     }
-  return sync != nullptr;
+  return sync;
 }
 
 }  // namespace millrace::train

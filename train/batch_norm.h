@@ -1,20 +1,16 @@
 #pragma once
 #include <memory>
 
-#include "train/local_collective.h"
+#include "pipeline/error.h"
+#include "train/norm_sync.h"
 
 namespace millrace::train {
 
-/// How the norms of one model reach the other ranks. Threads: one caller at a time.
-struct NormSync {
-  std::shared_ptr<Collective> ranks;
-  Staging staging;
-};
-
 /// torch.nn.BatchNorm2d with its names and defaults (eps 1e-5, momentum .1), whose statistics can be taken over the valid rows of all
-/// ranks: SyncBN, as torch.nn.SyncBatchNorm defines it. Sums travel in double, so that the variance does not suffer from
-/// E[x^2] - E[x]^2.
-/// Errors:  Error(usage) in training for a batch that gives it one value a channel, whose variance is none.
+/// ranks: SyncBN, as torch.nn.SyncBatchNorm defines it; on a GPU by the same kernels (norm_sync.h). On the CPU sums travel in double, so that the
+/// variance does not suffer from E[x^2] - E[x]^2. num_batches_tracked is the trainer's to count, for all norms at once (FlatBuffers).
+/// Errors:  Error(usage) in training for a batch that gives it one value a channel, whose variance is none (one_value_a_channel, which the
+///          caller throws where SyncBN runs on a GPU: no layer there knows the other ranks' rows).
 class BatchNormImpl final : public torch::nn::Module {
  public:
   explicit BatchNormImpl(std::int64_t channels)
@@ -38,7 +34,9 @@ class BatchNormImpl final : public torch::nn::Module {
 TORCH_MODULE(BatchNorm);
 
 /// Makes every BatchNorm of `net` take its statistics over all ranks, on their second way where they have one.
-/// Returns whether there was any.
-bool synchronise_norms(torch::nn::Module& net, const std::shared_ptr<Collective>& ranks);
+/// Returns what they share; null: there is no BatchNorm.
+std::shared_ptr<NormSync> synchronise_norms(torch::nn::Module& net, const std::shared_ptr<Collective>& ranks);
+
+Error one_value_a_channel();
 
 }  // namespace millrace::train

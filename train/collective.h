@@ -19,6 +19,12 @@ class Collective : public World {
   /// Asked by a rank that waits for its device, with how long it has waited (wait_for_device). Waits for nothing itself.
   /// Errors: as above; also what the network has reported meanwhile, and a device that has been waited for longer than the time-out.
   virtual void check(double waited_seconds) = 0;
+  /// The values of every rank, by rank: into `all`, of size() x as many values.
+  virtual void all_gather_into(at::Tensor all, const at::Tensor& values) {
+    all.zero_(); // What a rank adds to is zero but for one rank's: exact.
+    all.select(0, rank()).copy_(values);
+    all_reduce_sum(all);
+  }
   /// A second way between the same ranks, with an order of calls and a caller of its own: for sums within forward and backward
   /// (SyncBN) while gradients travel on the first. Null: there is none, and gradients are reduced after backward where it is needed.
   virtual std::shared_ptr<Collective> second() { return nullptr; }

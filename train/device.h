@@ -53,6 +53,7 @@ class Normaliser {
 
  private:
   at::Tensor mean_, std_; ///< 1 x C x 1 x 1 on the device, or undefined.
+  at::Tensor levels_;     ///< 255, on a GPU.
 };
 
 /// `rows` pictures at `memory`, seen as N x C x H x W with the strides of their layout.

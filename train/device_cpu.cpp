@@ -6,6 +6,7 @@
 #include "pipeline/cores.h"
 #include "pipeline/error.h"
 #include "train/device.h"
+#include "train/erasing.h"
 
 namespace millrace::train {
 namespace {
@@ -37,7 +38,11 @@ class CpuDevice final : public Device {
     // Tensors want pointers that may write; nothing here does.
     auto* images = const_cast<std::uint8_t*>(batch.images());
     auto* labels = const_cast<std::int64_t*>(batch.labels().data());
-    return {normalise_(view_of_rows(images, batch.rows(), batch.format(), at::kCPU)), at::from_blob(labels, {batch.rows()}, at::kLong)};
+    const Erasures& erasures = batch.erasures();
+    const auto values = static_cast<std::int64_t>(erasures.values.size());
+    const Input input{normalise_(view_of_rows(images, batch.rows(), batch.format(), at::kCPU)), at::from_blob(labels, {batch.rows()}, at::kLong)};
+    erase_boxes(input.images, erasures.boxes, at::from_blob(const_cast<float*>(erasures.values.data()), {values}, at::kFloat));
+    return input;
   }
   void synchronize() override {}
   void discard() override { batch_.reset(); }
@@ -69,6 +74,8 @@ at::Tensor view_of_rows(void* memory, std::int64_t rows, const RowFormat& format
 }
 
 Normaliser::Normaliser(const TrainOptions& options, at::Device where) {
+  // On the device: what is divided by a number there is multiplied with its inverse, which differs in the last bit for 126 of 256 levels.
+  if (!where.is_cpu()) levels_ = at::full({}, 255.0, at::TensorOptions().dtype(at::kFloat).device(where));
   if (options.mean.empty()) return;
   const auto channels = static_cast<std::int64_t>(options.mean.size());
   mean_ = at::tensor(options.mean, at::kFloat).view({1, channels, 1, 1}).to(where);
@@ -77,7 +84,7 @@ Normaliser::Normaliser(const TrainOptions& options, at::Device where) {
 
 at::Tensor Normaliser::operator()(const at::Tensor& rows) const {
   if (rows.scalar_type() == at::kFloat) return rows;
-  at::Tensor x = rows.to(at::kFloat).div_(255);
+  at::Tensor x = levels_.defined() ? rows.div(levels_) : rows.to(at::kFloat).div_(255);
   return mean_.defined() ? x.sub_(mean_).div_(std_) : x;
 }
 

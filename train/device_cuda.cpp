@@ -17,37 +17,21 @@
 #include <unordered_set>
 
 #include "pipeline/error.h"
-#include "train/cuda_meter.h"
 #include "train/collective.h"
+#include "train/cuda_meter.h"
 #include "train/device.h"
+#include "train/erasing.h"
 #include "train/gpu_support.h"
 
 namespace millrace::train {
 namespace {
 
-/// Memory that cudaHostAlloc gives; the destructor's errors stay silent.
-class HostMemory {
- public:
-  HostMemory() = default;
-  explicit HostMemory(std::size_t bytes) { C10_CUDA_CHECK(cudaHostAlloc(&memory_, bytes, cudaHostAllocPortable)); }
-  HostMemory(HostMemory&& other) noexcept : memory_(std::exchange(other.memory_, nullptr)) {}
-  HostMemory& operator=(HostMemory&& other) noexcept {
-    std::swap(memory_, other.memory_);
-    return *this;
-  }
-  ~HostMemory() {
-    if (memory_) C10_CUDA_IGNORE_ERROR(cudaFreeHost(memory_));
-  }
-  void* get() const { return memory_; }
-
- private:
-  void* memory_ = nullptr;
-};
-
 /// Where one uploaded batch lies on the device.
 struct Landing {
   at::Tensor images, labels;        ///< Bytes, and int64; at least as long as the batch.
-  HostMemory staged_labels;         ///< Labels lie in ordinary memory, from which a copy would wait for its stream.
+  at::Tensor erased;                ///< Values of `boxes`, float32; at least as long.
+  std::vector<Erasures::Box> boxes;
+  StateMemory staged_labels, staged_erased; ///< Both lie in ordinary memory, from which a copy would wait for its stream.
   c10::cuda::CUDAEvent copied{kBlockingWithoutTiming}, consumed;
   std::optional<Batch> batch;       ///< Until `copied`.
   std::int64_t rows = 0;
@@ -65,7 +49,7 @@ class CudaDevice final : public Device {
     enter();
     normalise_.emplace(options, where_);
     loss_ = at::zeros({}, at::TensorOptions().dtype(at::kDouble).device(where_));
-    seen_loss_ = HostMemory(sizeof(double));
+    seen_loss_ = reinterpret_cast<double*>(seen_loss_memory_.reserve(sizeof(double), page_locked_memory()));
     synchronize();
   }
   ~CudaDevice() override {
@@ -106,7 +90,7 @@ class CudaDevice final : public Device {
     TORCH_CHECK(received_ < uploaded_, "no batch was uploaded");
     Landing& landing = landings_[received_ % landings_.size()];
     landing.copied.block(compute_);
-    return {(*normalise_)(view_of_rows(landing.images.data_ptr(), landing.rows, landing.format, where_)), landing.labels.narrow(0, 0, landing.rows)};
+    return input_of(landing);
   }
   void release() override { landings_[received_++ % landings_.size()].consumed.record(compute_); }
   void discard() override {
@@ -119,9 +103,9 @@ class CudaDevice final : public Device {
     prepare(landing, batch);
     copy(landing, batch);
     wait_for(landing.copied, ranks_.get());
-    const at::Tensor images = view_of_rows(landing.images.data_ptr(), landing.rows, landing.format, where_);
     // A copy, since `landing` ends here; normalised beforehand, so that a step on it is compute alone.
-    Input input{(*normalise_)(images).clone(), landing.labels.narrow(0, 0, landing.rows).clone()};
+    Input input = input_of(landing);
+    input = {input.images.clone(), input.labels.clone()};
     wait_for(compute_, ranks_.get());
     return input;
   }
@@ -133,19 +117,24 @@ class CudaDevice final : public Device {
   void reset_loss() override {
     synchronize();
     loss_.zero_();
-    *static_cast<double*>(seen_loss_.get()) = 0;
+    *seen_loss_ = 0;
   }
   void add_loss(const at::Tensor& sum) override { loss_.add_(sum); }
   void ask_for_loss() override {
-    C10_CUDA_CHECK(cudaMemcpyAsync(seen_loss_.get(), loss_.data_ptr(), sizeof(double), cudaMemcpyDeviceToHost, compute_.stream()));
+    C10_CUDA_CHECK(cudaMemcpyAsync(seen_loss_, loss_.data_ptr(), sizeof(double), cudaMemcpyDeviceToHost, compute_.stream()));
   }
-  double seen_loss() const override { return *static_cast<const volatile double*>(seen_loss_.get()); } // The device writes it, whenever.
+  double seen_loss() const override { return *static_cast<const volatile double*>(seen_loss_); } // The device writes it, whenever.
   double loss() override {
-    synchronize();
+    synchronize(); // item() alone is not watched, and spins.
     return loss_.item<double>();
   }
 
  private:
+  Input input_of(const Landing& landing) const {
+    const Input input{(*normalise_)(view_of_rows(landing.images.data_ptr(), landing.rows, landing.format, where_)), landing.labels.narrow(0, 0, landing.rows)};
+    erase_boxes(input.images, landing.boxes, landing.erased);
+    return input;
+  }
   void settle(Landing& landing) {
     if (!landing.batch) return;
     wait_for(landing.copied, ranks_.get());
@@ -156,22 +145,32 @@ class CudaDevice final : public Device {
     const auto bytes = static_cast<std::int64_t>(batch.image_bytes().size());
     landing.rows = batch.rows();
     landing.format = batch.format();
-    if (!landing.images.defined() || landing.images.numel() < bytes || landing.labels.numel() < landing.rows) {
+    landing.boxes = batch.erasures().boxes;
+    const auto erased = static_cast<std::int64_t>(batch.erasures().values.size());
+    if (!landing.images.defined() || landing.images.numel() < bytes || landing.labels.numel() < landing.rows || landing.erased.numel() < erased) {
       synchronize();
       const auto options = at::TensorOptions().device(where_);
       landing.images = at::empty({bytes}, options.dtype(at::kByte));
       landing.labels = at::empty({landing.rows}, options.dtype(at::kLong));
-      landing.staged_labels = HostMemory(batch.labels().size_bytes());
+      landing.erased = at::empty({erased + erased / 2}, options.dtype(at::kFloat)); // How much is drawn varies from batch to batch.
       wait_for(compute_, ranks_.get()); // The allocator hands memory out on the compute stream.
     }
   }
   void copy(Landing& landing, const Batch& batch) {
     const auto images = batch.image_bytes();
     const auto labels = batch.labels();
-    std::memcpy(landing.staged_labels.get(), labels.data(), labels.size_bytes());
+    void* const staged = landing.staged_labels.reserve(labels.size_bytes(), page_locked_memory());
+    std::memcpy(staged, labels.data(), labels.size_bytes());
     C10_CUDA_CHECK(cudaMemcpyAsync(landing.images.data_ptr(), images.data(), images.size(), cudaMemcpyHostToDevice, copy_.stream()));
-    C10_CUDA_CHECK(cudaMemcpyAsync(landing.labels.data_ptr(), landing.staged_labels.get(), labels.size_bytes(), cudaMemcpyHostToDevice, copy_.stream()));
+    C10_CUDA_CHECK(cudaMemcpyAsync(landing.labels.data_ptr(), staged, labels.size_bytes(), cudaMemcpyHostToDevice, copy_.stream()));
+    copy_erased(landing, batch.erasures().values);
     landing.copied.record(copy_);
+  }
+  void copy_erased(Landing& landing, std::span<const float> values) {
+    if (values.empty()) return;
+    void* const staged = landing.staged_erased.reserve(static_cast<std::size_t>(landing.erased.numel()) * sizeof(float), page_locked_memory());
+    std::memcpy(staged, values.data(), values.size_bytes());
+    C10_CUDA_CHECK(cudaMemcpyAsync(landing.erased.data_ptr(), staged, values.size_bytes(), cudaMemcpyHostToDevice, copy_.stream()));
   }
 
   const at::Device where_;
@@ -182,7 +181,20 @@ class CudaDevice final : public Device {
   std::array<Landing, 2> landings_; ///< One in the step, one in upload.
   std::size_t uploaded_ = 0, received_ = 0;
   at::Tensor loss_;
-  HostMemory seen_loss_; ///< One double.
+  StateMemory seen_loss_memory_;
+  double* seen_loss_ = nullptr; ///< In it.
+};
+
+/// While it lives, the calling thread's device is one that this process uses. Page-locking belongs to no device, but takes place on the current
+/// one, and would make a context of half a gigabyte on it: on GPU 0, where the caller is no trainer.
+class OnUsedDevice {
+ public:
+  OnUsedDevice() {
+    if (const auto used = c10::cuda::getDeviceIndexWithPrimaryContext()) guard_.reset_device(at::Device(at::kCUDA, *used));
+  }
+
+ private:
+  c10::OptionalDeviceGuard guard_;
 };
 
 /// Slots' memory for a GPU. Where page-locking fails, what it would have served becomes pageable, and the name says so.
@@ -190,6 +202,7 @@ class PageLockedMemory final : public SlotMemory {
  public:
   void* allocate(std::size_t bytes) override {
     void* memory = nullptr;
+    const OnUsedDevice here;
     if (cuda_devices() > 0 && cudaHostAlloc(&memory, bytes, cudaHostAllocPortable) == cudaSuccess) return memory;
     static_cast<void>(cudaGetLastError());
     memory = plain_slot_memory().allocate(bytes);
@@ -202,6 +215,7 @@ class PageLockedMemory final : public SlotMemory {
     {
       std::lock_guard lock(mutex_);
       if (pageable_.erase(memory) == 0) {
+        const OnUsedDevice here;
         C10_CUDA_IGNORE_ERROR(cudaFreeHost(memory));
         return;
       }

@@ -41,6 +41,7 @@ class Engine {
   virtual Tally conclude(Tally mine) = 0;
   virtual bool was_nonfinite() const = 0;       ///< Whether this rank's part of the concluded step was.
   virtual double take_reduce_hidden_seconds() = 0;
+  virtual std::uint64_t take_graph_steps() { return 0; } ///< Steps run as a captured graph, since the last call.
   virtual void score() = 0;                     ///< Adds up its loss and the rows of each class that are right.
   virtual void ask_for_loss() = 0;              ///< Of the sum over rows so far; waits for nothing.
   virtual double seen_loss() const = 0;         ///< What was asked for last and has come. Not finite: some loss of this epoch was not.

@@ -1,6 +1,7 @@
 #include "train/local_collective.h"
 
 #include "pipeline/error.h"
+#include "train/device.h"
 #include "train/device_wait.h"
 #include "train/local_group.h"
 
@@ -69,9 +70,7 @@ std::vector<std::shared_ptr<Collective>> make_local_collectives(int size, double
 template <class Work>
 void Staging::through(Collective& ranks, const at::Tensor& values, Work&& work) {
   if (values.is_cpu() || ranks.on_gpu()) return work(values);
-  if (!host_.defined() || static_cast<std::size_t>(host_.numel()) < values.nbytes())
-    host_ = at::empty({static_cast<std::int64_t>(values.nbytes())}, at::TensorOptions().dtype(at::kByte).pinned_memory(true));
-  const at::Tensor on_host = at::from_blob(host_.data_ptr(), values.sizes(), values.options().device(at::kCPU));
+  const at::Tensor on_host = at::from_blob(host_.reserve(values.nbytes(), page_locked_memory()), values.sizes(), values.options().device(at::kCPU));
   on_host.copy_(values, /*non_blocking=*/true); // Behind whoever made the values, and behind the buffer's last use: it is one stream's.
   wait_for_current_stream(&ranks, values.device());
   work(on_host);
@@ -80,6 +79,13 @@ void Staging::through(Collective& ranks, const at::Tensor& values, Work&& work) 
 
 void Staging::all_reduce_sum(Collective& ranks, const at::Tensor& values) {
   through(ranks, values, [&](const at::Tensor& v) { ranks.all_reduce_sum(v); });
+}
+
+void Staging::all_gather_into(Collective& ranks, const at::Tensor& all, const at::Tensor& values) {
+  if (values.is_cpu() || ranks.on_gpu()) return ranks.all_gather_into(all, values);
+  all.zero_();
+  all.select(0, ranks.rank()).copy_(values);
+  all_reduce_sum(ranks, all);
 }
 
 void Staging::broadcast(Collective& ranks, const at::Tensor& values, int root) {

@@ -12,17 +12,18 @@ namespace millrace::train {
 std::vector<std::shared_ptr<Collective>> make_local_collectives(int size, double timeout_seconds);
 
 /// Carries tensors that lie on a GPU through the host for collectives that are not on_gpu(); others pass through.
-/// Owns:    one page-locked buffer, as large as the largest tensor so far.
+/// Owns:    one buffer as large as the largest tensor so far, page-locked where that can be had.
 /// Threads: one caller.
 class Staging {
  public:
   void all_reduce_sum(Collective& ranks, const at::Tensor& values);
   void broadcast(Collective& ranks, const at::Tensor& values, int root);
+  void all_gather_into(Collective& ranks, const at::Tensor& all, const at::Tensor& values);
 
  private:
   template <class Work>
   void through(Collective& ranks, const at::Tensor& values, Work&& work);
-  at::Tensor host_;
+  StateMemory host_;
 };
 
 }  // namespace millrace::train

@@ -123,6 +123,11 @@ class Communicator {
       return ncclBroadcast(t.const_data_ptr(), t.mutable_data_ptr(), static_cast<std::size_t>(t.numel()), type_of(t), root, handle_, stream);
     });
   }
+  void all_gather_into(const at::Tensor& all, const at::Tensor& values) {
+    call([&](cudaStream_t stream) {
+      return ncclAllGather(values.const_data_ptr(), all.mutable_data_ptr(), static_cast<std::size_t>(values.numel()), type_of(values), handle_, stream);
+    });
+  }
 
  private:
   static ncclDataType_t type_of(const at::Tensor& t) { return t.scalar_type() == at::kDouble ? ncclFloat64 : ncclFloat32; }
@@ -210,6 +215,7 @@ class NcclCollective final : public Collective {
     if (second_) second_->communicator_.check();
     words_->check(waited_seconds);
   }
+  void all_gather_into(at::Tensor all, const at::Tensor& values) override { communicator_.all_gather_into(all, values); }
   std::shared_ptr<Collective> second() override {
     if (first_ || second_) return second_;
     second_ = std::make_shared<NcclCollective>(words_, index_, timeout_seconds_, this);

@@ -102,21 +102,30 @@ void FlatParameters::forget_gradients() {
 
 FlatBuffers::FlatBuffers(std::vector<at::Tensor> buffers, at::Device where) {
   at::NoGradGuard no_grad;
-  std::int64_t end = 0;
-  for (const at::Tensor& buffer : buffers)
-    if (buffer.scalar_type() == at::kFloat) end += (buffer.numel() + kAlignment - 1) / kAlignment * kAlignment;
-  if (end > 0) flat_ = at::zeros({end}, at::TensorOptions().dtype(at::kFloat).device(where));
-  std::int64_t at = 0;
+  const auto counts = [](const at::Tensor& buffer) { return buffer.scalar_type() == at::kLong; };
+  const auto room = [](const at::Tensor& buffer) { return (buffer.numel() + kAlignment - 1) / kAlignment * kAlignment; };
+  std::int64_t floats = 0, integers = 0;
+  for (const at::Tensor& buffer : buffers) (counts(buffer) ? integers : floats) += counts(buffer) ? buffer.numel() : room(buffer);
+  if (floats > 0) flat_ = at::zeros({floats}, at::TensorOptions().dtype(at::kFloat).device(where));
+  if (integers > 0) counters_ = at::zeros({integers}, at::TensorOptions().dtype(at::kLong).device(where));
+  floats = integers = 0;
   for (at::Tensor& buffer : buffers) {
-    if (buffer.scalar_type() != at::kFloat) {
-      buffer.set_data(buffer.to(where));
-      continue;
-    }
-    const at::Tensor view = flat_.narrow(0, at, buffer.numel()).view(buffer.sizes()).detach();
+    std::int64_t& at = counts(buffer) ? integers : floats;
+    const at::Tensor view = (counts(buffer) ? counters_ : flat_).narrow(0, at, buffer.numel()).view(buffer.sizes()).detach();
     view.copy_(buffer);
+    at += counts(buffer) ? buffer.numel() : room(buffer);
     buffer.set_data(view);
-    at += (buffer.numel() + kAlignment - 1) / kAlignment * kAlignment;
   }
+}
+
+void FlatBuffers::count(std::int64_t forwards) {
+  at::NoGradGuard no_grad;
+  if (counters_.defined() && forwards > 0) counters_.add_(forwards);
+}
+
+void FlatBuffers::restore() {
+  at::NoGradGuard no_grad;
+  if (kept_.defined()) flat_.copy_(kept_);
 }
 
 at::Tensor FlatParameters::view_of(const at::Tensor& flat, std::size_t i) const {

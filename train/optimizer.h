@@ -64,15 +64,18 @@ class FlatParameters {
   std::vector<std::int64_t> offsets_;
 };
 
-/// A model's float buffers (BatchNorm's running statistics) in one flat tensor, of which the buffers become views: one copy or sum
-/// serves all. Integer buffers only move to `where`.
+/// A model's float buffers (BatchNorm's running statistics) in one flat tensor and its counters (num_batches_tracked) in another, of which
+/// the buffers become views: one copy, sum or addition serves all.
 class FlatBuffers {
  public:
   FlatBuffers(std::vector<at::Tensor> buffers, at::Device where);
   const at::Tensor& flat() const { return flat_; } ///< Undefined: there are none.
+  void count(std::int64_t forwards);               ///< In training.
+  void remember() { kept_ = flat_.defined() ? flat_.clone() : at::Tensor(); }
+  void restore(); ///< What was remembered last.
 
  private:
-  at::Tensor flat_;
+  at::Tensor flat_, counters_, kept_;
 };
 
 /// SGD (momentum, Nesterov), Adam and AdamW with torch.optim's definitions, by ATen's fused kernels, and NovoGrad; with the

@@ -7,11 +7,11 @@
 namespace millrace::train {
 
 /// One whole training step captured once as a CUDA graph, then launched by one call: what a step of many short kernels (LeNet,
-/// Toy, ResNet-18 of few rows) loses is the launching. Inputs are copied to fixed addresses first; batches of another shape than the first,
-/// such as an epoch's short last one, and the first kEagerSteps, in which libraries allocate and choose, are for the caller to run as they are.
+/// Toy, ResNet-18 of few rows) loses is the launching. Inputs are copied to fixed addresses first. The first kEagerSteps of one shape, in which libraries allocate and choose, are for the caller to
+/// run as they are; so are, after the capture, batches of another shape, such as an epoch's short last one.
 /// Source:  CUDA Programming Guide, "CUDA Graphs". Capture is thread-local: other trainers may allocate meanwhile.
 /// Threads: the trainer's, on its compute stream.
-/// Errors:  c10::Error for what cannot be captured.
+/// Errors:  c10::Error for what cannot be captured; the stream can be used again.
 class StepGraph {
  public:
   static constexpr int kEagerSteps = 3;

@@ -13,6 +13,7 @@
 #include "train/gradient_sync.h"
 #include "train/inspect.h"
 #include "train/net.h"
+#include "train/numerics.h"
 #include "train/optimizer.h"
 #include "train/range.h"
 #include "train/replicas.h"
@@ -51,10 +52,10 @@ class TorchEngine final : public Engine {
     ranks_ = std::dynamic_pointer_cast<Collective>(options.world);
     if (!ranks_) throw Error(ErrorKind::internal, "these ranks were made elsewhere");
     if (options.link_mbit > 0) ranks_ = make_slow_link(std::move(ranks_), options.link_mbit);
-    const bool sums_in_forward = options.norm == Norm::syncbn && synchronise_norms(*net_, ranks_);
+    if (options.norm == Norm::syncbn) norms_ = synchronise_norms(*net_, ranks_);
     // Without a second way, sums within backward and sums of gradients must not overtake one another.
-    sync_.emplace(ranks_, weights_, /*overlap=*/!sums_in_forward || ranks_->second(), reduce_lanes_of(options));
-    computes_nothing_ = sums_in_forward;
+    sync_.emplace(ranks_, weights_, /*overlap=*/!norms_ || ranks_->second(), reduce_lanes_of(options));
+    computes_nothing_ = norms_ != nullptr;
     at::NoGradGuard no_grad;
     staging_.broadcast(*ranks_, weights_.weights(), 0);
     broadcast_buffers(); // From here on after each step, which is before the next forward.
@@ -68,7 +69,10 @@ class TorchEngine final : public Engine {
   double learning_rate() const override { return optimizer_.schedule().base(); }
   double last_learning_rate() const override { return optimizer_.learning_rate(); }
   void enter() override {
-    translated([&] { device_->enter(); });
+    translated([&] {
+      device_->enter();
+      if (device_->where().is_cuda()) set_numerics(options_);
+    });
     // Backward in this thread on a GPU too: local ranks that share it would share autograd's thread, and wait for one another in it;
     // and a graph is captured thread by thread.
     if (ranks_ || graph_) c10::AutogradState::get_tls_state().set_multithreading_enabled(false);
@@ -123,10 +127,12 @@ class TorchEngine final : public Engine {
         mine = sync_->finish(mine, concluded_loss_);
         books.device(Phase::reduce);
       }
+      settle_buffers(mine);
       if (!options_.stop_at_nonfinite) mine.nonfinite = 0;
       if (sync_) range.next(Phase::optimizer);
       if (std::exchange(graphed_, false)) {
         optimizer_.stepped_elsewhere();
+        ++graph_steps_;
       } else {
         if (mine.steps()) optimizer_.step(mine.rows);
         weights_.forget_gradients();
@@ -149,6 +155,7 @@ class TorchEngine final : public Engine {
     });
   }
   double take_reduce_hidden_seconds() override { return sync_ ? sync_->take_hidden_seconds() : 0; }
+  std::uint64_t take_graph_steps() override { return std::exchange(graph_steps_, 0); }
   void score() override {
     translated([&] {
       at::NoGradGuard no_grad;
@@ -336,6 +343,7 @@ class TorchEngine final : public Engine {
     device_->add_loss(loss.detach());
     torch::autograd::backward({optimizer_.scaled(loss)}, {});
     loss.reset();
+    buffers_.count(1);
     weights_.take_gradients();
     optimizer_.step_prepared();
     weights_.forget_gradients();
@@ -356,6 +364,7 @@ class TorchEngine final : public Engine {
       Autocast autocast(options_.precision, images.device().type());
       return net(images);
     };
+    begin_forward(input);
     const at::Tensor scores = replicas_ ? replicas_->gather(forward) : at::Tensor();
     at::Tensor loss;
     {
@@ -379,6 +388,22 @@ class TorchEngine final : public Engine {
     if (!replicas_) return;
     replicas_->add_up();
     books.device(Phase::reduce);
+  }
+
+  void begin_forward(const Input& input) {
+    if (norms_ && device_->where().is_cuda()) {
+      if (forwards_ == 0) buffers_.remember();
+      norms_->begin_forward(input.labels.size(0), device_->where());
+    }
+    ++forwards_;
+  }
+  /// Once a step's rows are known, of all ranks.
+  void settle_buffers(const Tally& all) {
+    const std::int64_t forwards = std::exchange(forwards_, 0);
+    if (all.rows > 0) buffers_.count(forwards);
+    if (forwards == 0 || !norms_ || !device_->where().is_cuda()) return;
+    if (all.rows == 0) buffers_.restore(); // Every row was left out: nobody's statistics change.
+    if (all.rows > 0 && all.rows * static_cast<double>(norms_->fewest_values_a_row()) <= 1) throw one_value_a_channel();
   }
 
   void broadcast_buffers() {
@@ -415,7 +440,10 @@ class TorchEngine final : public Engine {
   std::optional<Replicas> replicas_;  ///< The dp mode.
   std::unique_ptr<StepGraph> graph_;  ///< Null: steps are eager.
   bool graphed_ = false;              ///< This step was a graph.
+  std::uint64_t graph_steps_ = 0;
   Staging staging_;
+  std::shared_ptr<NormSync> norms_;   ///< SyncBN; null: without.
+  std::int64_t forwards_ = 0;         ///< In training, of this step.
   bool computes_nothing_ = false;     ///< SyncBN: other ranks wait for this one within forward.
   bool computed_ = false, expecting_ = false; ///< In this step.
   bool bad_ = false, was_nonfinite_ = false; ///< A loss of this step, and of the one concluded last.

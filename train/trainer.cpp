@@ -311,6 +311,7 @@ EpochResult EngineTrainer::train_epoch(BatchStream& stream, std::stop_token stop
     result.lr = engine_->last_learning_rate();
     result.digest = epoch.digest.value();
     result.reduce_hidden_seconds = engine_->take_reduce_hidden_seconds();
+    result.graph_steps = engine_->take_graph_steps();
     const auto ended = SteadyClock::now();
     result.phases.other += seconds_between(counted, ended);
     result.ranks[0].step_busy_seconds = busy.value();

@@ -66,7 +66,6 @@ TEST(Recipe, MisuseIsToldWithTheOperation) {
   EXPECT_THAT(error_of({RandAugment{.magnitude = 31}}, kDigits), HasSubstr("not one of 31 bins"));
   const RecipeOptions bytes{.channels = 1, .input = {28, 28}, .dtype = Dtype::u8};
   EXPECT_THAT(error_of({Normalize{{0.5}, {0.5}}}, bytes), HasSubstr("needs data.dtype = f32"));
-  EXPECT_THAT(error_of({RandomErasing{}}, bytes), HasSubstr("needs data.dtype = f32"));
   EXPECT_THAT(error_of({RandomErasing{}, Normalize{{0.5}, {0.5}}}, kDigits), HasSubstr("must be last"));
 }
 
@@ -186,6 +185,39 @@ TEST(Recipe, ErasingOverwritesItsBoxWithNoiseOfItsOwn) {
       changed += planar[c * 1024 + i] != 128.0f / 255.0f;
     }
   EXPECT_GT(changed, 3 * 15);
+}
+
+TEST(Recipe, U8RowsAndWhatTheyLeaveToTheDeviceAreTheF32Rows) {
+  std::vector<std::uint8_t> pixels(3 * 32 * 32);
+  for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<std::uint8_t>(i * 37);
+  const ImageInfo info{{32, 32}, 3};
+  const ImageView view{pixels.data(), 32, 32, 3, 96};
+  Scratch scratch;
+  int boxes = 0;
+  for (const auto value : {RandomErasing::Value::constant, RandomErasing::Value::per_channel, RandomErasing::Value::per_pixel})
+    for (std::uint64_t seed = 0; seed < 20; ++seed) {
+      const std::vector<Operation> list{RandomHorizontalFlip{0.5}, RandomErasing{.p = 0.7, .value = value, .max_count = 3}};
+      const auto floats = compile(list, {.input = {32, 32}}), bytes = compile(list, {.input = {32, 32}, .dtype = Dtype::u8});
+      std::vector<float> expected(3 * 32 * 32), row(expected.size());
+      std::vector<std::uint8_t> levels(expected.size());
+      ASSERT_TRUE(floats->apply(*floats->draw(info, {.seed = seed}), info, view, expected.data(), scratch));
+      const auto draw = bytes->draw(info, {.seed = seed});
+      ASSERT_TRUE(bytes->apply(*draw, info, view, levels.data(), scratch));
+      Erasures left;
+      bytes->erasures(*draw, left);
+      for (std::size_t i = 0; i < row.size(); ++i) row[i] = static_cast<float>(levels[i]) / 255.0f;
+      for (const Erasures::Box& box : left.boxes) {
+        ++boxes;
+        std::size_t next = 0;
+        for (int c = 0; c < 3; ++c)
+          for (int y = box.roi.top; y < box.roi.top + box.roi.height; ++y)
+            for (int x = box.roi.left; x < box.roi.left + box.roi.width; ++x, ++next)
+              row[static_cast<std::size_t>((c * 32 + y) * 32 + x)] =
+                  box.count == 0 ? 0.0f : left.values[box.first + (box.count == 3 ? static_cast<std::size_t>(c) : next)];
+      }
+      EXPECT_EQ(row, expected) << seed;
+    }
+  EXPECT_GT(boxes, 30);
 }
 
 TEST(TimmRecipes, JitterGivesWayToRandAugmentUnlessForced) {

@@ -148,6 +148,25 @@ TEST_F(Program, TrainWritesProvenanceAndOneRecordAnEpoch) {
   EXPECT_EQ(records[3]["outcome"], "complete");
 }
 
+TEST_F(Program, TrainsOnU8RowsAsOnF32RowsWithWhatIsErasedToo) {
+  const auto epochs_with = [&](const std::string& dtype, const std::string& value) {
+    const std::string augment = "[[augment]]\nop = \"normalize\"\nmean = 0.1307\nstd = 0.3081\n[[augment]]\nop = \"random_erasing\"\np = 0.6\n"
+                                "max_count = 2\ntimm = true\nvalue = \"" + value + "\"\n";
+    fs::remove_all(out());
+    EXPECT_EQ(run({"train", spec("[data]\nname = \"digits\"\nsubset = 320\ndtype = \"" + dtype + "\"\n" + augment + "[train]\nmodel = \"toy\"\nepochs = 2\nthreads = 1\n"),
+                   "--out", out()}), 0) << text("stderr");
+    const auto records = read_records(out());
+    return std::vector<Json>(records.begin() + 1, records.end() - 1);  // Of the epochs.
+  };
+  for (const char* value : {"const", "rand", "pixel"}) {
+    const auto floats = epochs_with("f32", value), bytes = epochs_with("u8", value);
+    ASSERT_THAT(floats, SizeIs(2));
+    ASSERT_THAT(bytes, SizeIs(2));
+    for (std::size_t e = 0; e < 2; ++e)
+      for (const char* key : {"loss", "weights_norm", "accuracy"}) EXPECT_EQ(bytes[e][key], floats[e][key]) << value << ' ' << key;
+  }
+}
+
 TEST_F(Program, StepsMayEndWithinAnEpoch) {
   ASSERT_EQ(run({"train", spec("[data]\nname = \"digits\"\nsubset = 640\n[train]\nmodel = \"toy\"\nsteps = 13\nevaluate_every = 0\n"),
                  "--out", out()}),

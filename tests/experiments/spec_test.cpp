@@ -175,6 +175,17 @@ TEST(Spec, WhatIsWrittenReadsBackTheSame) {
   EXPECT_EQ(to_json(parse_spec(again, 64)), written);
 }
 
+TEST(Spec, HowAGpuComputesIsTorchsDefaultUntilSaidOtherwiseAndIsWrittenWithEverySpec) {
+  EXPECT_EQ(to_json(read(""))["train"]["tf32"], "convolutions");
+  EXPECT_EQ(to_json(read(""))["train"]["cudnn_benchmark"], false);
+  EXPECT_EQ(to_json(read(""))["train"]["deterministic"], false);
+  const Spec spec = read("[train]\ntf32 = \"none\"\ndeterministic = true\n");
+  EXPECT_EQ(spec.train.options.tf32, train::Tf32::none);
+  EXPECT_TRUE(spec.train.options.deterministic);
+  EXPECT_THROW(read("[train]\ncudnn_benchmark = true\ndeterministic = true\n"), Error);
+  EXPECT_THROW(read("[train]\ntf32 = \"some\"\n"), Error);
+}
+
 TEST(Spec, EqualSettingsHaveEqualDigestsAndOthersDoNot) {
   EXPECT_EQ(digest_of(read("[loader]\nworkers = 1\n")), digest_of(read("")));
   EXPECT_NE(digest_of(read("[loader]\nworkers = 2\n")), digest_of(read("")));

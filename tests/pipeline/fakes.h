@@ -58,8 +58,16 @@ class FakeRecipe final : public Recipe {
     return {};
   }
   std::string describe(const Draw&) const override { return "add"; }
+  /// Two boxes a picture, where it erases: of zeros, then of the drawn number.
+  void erasures(const Draw& draw, Erasures& into) const override {
+    if (!erases) return;
+    into.boxes.push_back({0, {0, 0, 2, 2}, 0, 0});
+    into.boxes.push_back({0, {1, 1, 1, 1}, into.values.size(), 1});
+    into.values.push_back(static_cast<float>(draw.ops[0].parameters[0]));
+  }
 
   std::function<void()> on_apply;
+  bool erases = false;
 
  private:
   RowFormat format_;

@@ -37,6 +37,32 @@ TEST_F(LoaderTest, TheDigestIsTheSameForAnyWorkersAndPrefetch) {
     }
 }
 
+TEST_F(LoaderTest, WhatRowsLeaveToTheDeviceFollowsThemWhereOthersAreSkipped) {
+  source.bad = [](std::uint64_t id) { return id % 4 == 1; };
+  recipe.erases = true;
+  for (const int workers : {0, 3}) {
+    LoaderOptions o = options(workers);
+    o.faults.action = OnBadSample::skip;
+    Loader loader(source, recipe, o);
+    Buffer buffer;
+    int rows = 0;
+    while (std::optional<Batch> batch = loader.stream().next()) {
+      const Erasures& left = batch->erasures();
+      ASSERT_EQ(left.boxes.size(), 2u * static_cast<std::size_t>(batch->rows()));
+      for (int row = 0; row < batch->rows(); ++row, ++rows) {
+        const auto i = static_cast<std::size_t>(row);
+        const Erasures::Box &zeros = left.boxes[2 * i], &drawn = left.boxes[2 * i + 1];
+        EXPECT_EQ(zeros.row, row);
+        EXPECT_EQ(zeros.count, 0u);
+        EXPECT_EQ(drawn.row, row);
+        const std::uint8_t original = source.read(batch->ids()[i], buffer)->pixels.data[0];
+        EXPECT_EQ(static_cast<std::uint8_t>(batch->images()[i * batch->format().bytes()] - original), left.values.at(drawn.first));
+      }
+    }
+    EXPECT_GT(rows, 100);
+  }
+}
+
 TEST_F(LoaderTest, EncodedSamplesTravelSinglyWhateverIsAskedFor) {
   FakeSource varied{103, 4, /*uniform_size=*/false}; // No common size: one file and one canvas a message.
   LoaderOptions o = options(2);

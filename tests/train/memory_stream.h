@@ -72,6 +72,7 @@ class MemoryStream final : public BatchStream {
     return lend(next_++);
   }
   void rewind() { next_ = 0; }
+  std::size_t lent() const { return next_; } ///< Since the last rewind().
   Batch lend(std::size_t index) { return Batch(home, slots[index]->slot, format_); }
   std::vector<Batch> lend_all() {
     std::vector<Batch> batches;

@@ -19,6 +19,7 @@ inline train::TrainOptions options_for(const std::string& model, const std::stri
   options.device = device;
   options.threads = 1;
   options.momentum = 0.9;
+  options.tf32 = train::Tf32::none; // GPUs are compared with CPUs; torch has it on for convolutions.
   options.seed = 5;
   return options;
 }
