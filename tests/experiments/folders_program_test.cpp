@@ -233,7 +233,7 @@ TEST_F(Folders, DataCheckReadsAFolderWhole) {
   write("train/b/cut.jpg", cut(3));  // Crops may miss it.
   write("train/c/bad.jpg", broken());
   EXPECT_EQ(run({"data", "check", place("train")}), 3);
-  EXPECT_THAT(text("stdout"), AllOf(HasSubstr("2 are broken ("), HasSubstr("/b/cut.jpg: truncated"), HasSubstr("the largest class has 5 times the images of the smallest")));
+  EXPECT_THAT(text("stdout"), AllOf(HasSubstr("2 are broken ("), HasSubstr("/b/cut.jpg: truncated"), HasSubstr("the largest class has 5.00 times the images of the smallest")));
 }
 
 TEST_F(Folders, DataCheckOfASpecReadsBothItsSetsAndComparesTheirClasses) {
