@@ -107,7 +107,7 @@ class JpegDecoder::Impl {
     scan_offset_ = std::size_t(library_.position());
     ready_ = true;
     const std::uint64_t pixels = std::uint64_t(stored_size_.width) * std::uint64_t(stored_size_.height);
-    decode_bytes_ = coefficient_bytes(cinfo) + (orientation_.identity() ? 0 : pixels * std::uint64_t(options_.channels));
+    decode_bytes_ = coefficient_bytes(cinfo) + (baseline_ ? bytes.size() : 0) + (orientation_.identity() ? 0 : pixels * std::uint64_t(options_.channels));
     return ImageInfo{orientation_.upright(stored_size_), options_.channels, bool(cinfo.progressive_mode)};
   }
 
@@ -124,6 +124,7 @@ class JpegDecoder::Impl {
     const auto view = decode_stored(stored, orientation_.identity() ? canvas : upended_);
     const bool progressive = library_.cinfo().progressive_mode;
     library_.release();
+    if (baseline_) baseline_->release_large();
     if (!view) return view;
     ++counts_.decoded;
     counts_.progressive += progressive ? 1 : 0;

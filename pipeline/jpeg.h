@@ -31,7 +31,8 @@ struct JpegCounts {
 
 /// JPEG by libjpeg-turbo, called directly: ISLOW DCT, fancy upsampling, hence Pillow's pixels. It reads and judges every header; the
 /// scans of usual files then go to a decoder of our own that gives the same bits (jpeg/baseline_decoder.h), or hands them back,
-/// in which case it is as if it had not been asked. Grey is replicated to RGB; CMYK and YCCK are taken as Adobe writes them (inverted) and converted by Pillow's integer formula.
+/// in which case it is as if it had not been asked. Grey is replicated to RGB; CMYK and YCCK are taken as Adobe writes them (inverted) and
+/// converted by Pillow's integer formula.
 ///
 /// `decode` decodes the crop only: columns are left out of the inverse DCT (jpeg_crop_scanline), rows above are only
 /// entropy-decoded (jpeg_skip_scanlines), and nothing below the crop is read. It equals decode-then-crop to the bit; where

@@ -25,7 +25,7 @@ namespace millrace::jpeg {
 /// samples are complete. MCUs outside the crop are only gone past. The scan is read as far as libjpeg-turbo reads it for that crop, so
 /// that both see the same damage.
 ///
-/// Owns:    tables and scratch, about 160 KB and the size of the largest scan; all stay between calls.
+/// Owns:    tables and scratch, about 160 KB and the size of the largest scan; they stay between calls.
 /// Threads: one caller at a time.
 /// Errors:  std::bad_alloc.
 class BaselineDecoder {
@@ -35,6 +35,8 @@ class BaselineDecoder {
   /// Nothing: left to libjpeg-turbo.
   std::optional<ImageView> decode(const jpeg_decompress_struct& header, std::span<const std::uint8_t> scan, const Roi& roi, int channels,
                                   Buffer& canvas);
+  /// Gives back the copy of a scan that was much larger than usual.
+  void release_large() { scan_.release_large(); }
 
  private:
   static constexpr int kMaxComponents = 3, kMaxBlockRows = 4, kTables = 4;

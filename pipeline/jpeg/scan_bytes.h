@@ -19,6 +19,12 @@ class ScanBytes {
   /// RST0 ... in turn, and the last by EOI.
   bool copy(const Kernels& kernels, std::span<const std::uint8_t> from, std::size_t intervals);
 
+  /// Gives the copy back where it takes more than photographs do.
+  void release_large() {
+    constexpr std::size_t kKeptBytes = 8 << 20;
+    if (bytes_.capacity_bytes() > kKeptBytes) bytes_ = {};
+  }
+
   const std::uint8_t* data() const { return bytes_.data(); }
   std::size_t size() const { return ends_.back(); }
   /// Offsets in `data` of an interval's first byte and of the byte behind its last.

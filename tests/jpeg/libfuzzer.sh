@@ -8,7 +8,7 @@ seconds=${1:?usage: tests/jpeg/libfuzzer.sh SECONDS [CORPUS FOLDER ...]}
 shift
 out=build/libfuzzer
 mkdir -p $out/corpus
-sources=(pipeline/jpeg*.cpp pipeline/jpeg/*.cpp pipeline/contract.cpp tests/jpeg/{jpeg_files,jpeg_writer,jpeg_compare,fuzz_jpeg}.cpp)
+sources=(pipeline/jpeg*.cpp pipeline/exif.cpp pipeline/jpeg/*.cpp pipeline/contract.cpp tests/jpeg/{jpeg_files,jpeg_writer,jpeg_compare,fuzz_jpeg}.cpp)
 clang++ -std=c++20 -O1 -g -march=haswell -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -DMILLRACE_LIBFUZZER \
   -DMILLRACE_SOURCE_DIR='"."' -include tests/jpeg/fuzz_clang.h -I. -Itests/jpeg "${sources[@]}" -ljpeg -lhwy -o $out/fuzz_jpeg
 folders=("$@")
