@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything a fresh Debian 12 machine lacks: packages (root or sudo) and, in .venv, the LibTorch wheels. Seconds when all is there.
+# Everything a fresh Debian 12 machine lacks (13 has the same names): packages (root or sudo) and, in .venv, the LibTorch wheels. Seconds when all is there.
 #   MILLRACE_CUDA=AUTO|ON|OFF  ON: torch with all it pins (4.8 GB); OFF: what the CPU needs; AUTO: ON with an NVIDIA driver.
 set -euo pipefail
 cd "$(dirname "$0")/.."
