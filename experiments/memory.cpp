@@ -58,6 +58,7 @@ FittedMemory fit_memory(const Spec& spec, const Source& source, const Recipe& re
   out.bound = bound;
   MemoryForecast& f = out.forecast;
   f = forecast_memory(source, recipe, options);
+  options.buffers = f.buffers;
   options.workspace_bytes = f.buffer_bytes;  // A picture may be as large as it likes while it is worked on, but no worker keeps the room for it.
   add_desks(f, spec.loader);
   f.beside = beside;
@@ -93,6 +94,8 @@ FittedMemory fit_memory(const Spec& spec, const Source& source, const Recipe& re
 std::uint64_t fit_evaluation(const Source& source, const Recipe& recipe, LoaderOptions& options, std::uint64_t available) {
   const auto needs = [&] {
     const MemoryForecast f = forecast_memory(source, recipe, options);
+    options.buffers = f.buffers;
+    options.workspace_bytes = f.buffer_bytes;
     return f.total() - f.code;  // Training's loader has it already.
   };
   std::uint64_t bytes = needs();

@@ -1,9 +1,11 @@
 #pragma once
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "pipeline/batch.h"
@@ -11,6 +13,7 @@
 #include "pipeline/decoder.h"
 #include "pipeline/faults.h"
 #include "pipeline/queue.h"
+#include "pipeline/recipe.h"
 #include "pipeline/snapshot.h"
 #include "pipeline/source.h"
 #include "pipeline/trace.h"
@@ -18,6 +21,12 @@
 namespace millrace {
 
 inline constexpr int kMaxThreads = 1000; ///< Of a loader's workers over its ranks; a bound on mistakes, not a target.
+
+/// Bytes of a worker's buffers, one by one.
+struct BufferSizes {
+  std::uint64_t file = 0, canvas = 0;
+  std::array<std::uint64_t, std::tuple_size_v<decltype(Scratch::buffers)>> scratch{};
+};
 
 struct LoaderOptions {
   int workers = 1;                      ///< Threads a local rank; 0: the trainer's own thread loads when it asks.
@@ -32,6 +41,7 @@ struct LoaderOptions {
   int rows_per_message = 0;             ///< Of raw samples (0: about 200 kB of rows, 64 at most); encoded ones travel singly.
   double extra_us_per_image = 0;        ///< Busy wait in the augment stage, to build a slower loader on purpose.
   FaultPolicy faults;
+  BufferSizes buffers;                  ///< A worker's from the start: what grows picture by picture leaves holes in the heap that malloc keeps.
   std::uint64_t workspace_bytes = 0;    ///< A worker that held more for one picture gives its buffers back after it; 0: it keeps them.
   SlotMemory* memory = nullptr;         ///< Null: plain_slot_memory(). Must outlive the loader and its batches.
   std::function<std::unique_ptr<Decoder>()> make_decoder; ///< For encoded sources; one call a worker.

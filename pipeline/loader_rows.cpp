@@ -44,6 +44,7 @@ Workspace* WorkspacePool::take() {
   }
   auto made = std::make_unique<Workspace>();
   made->rows.resize(static_cast<std::size_t>(rows_));
+  made->reserve(options_.buffers);
   if (options_.make_decoder) made->decoder = options_.make_decoder();
   std::lock_guard lock(mutex_);
   return all_.emplace_back(std::move(made)).get();
@@ -51,7 +52,10 @@ Workspace* WorkspacePool::take() {
 
 void WorkspacePool::give_back(Workspace* workspace) {
   const bool too_large = options_.workspace_bytes && workspace->bytes() > options_.workspace_bytes;
-  if (too_large) workspace->shrink();
+  if (too_large) {
+    workspace->shrink();
+    workspace->reserve(options_.buffers);
+  }
   std::lock_guard lock(mutex_);
   shrunk_ += too_large;
   free_.push_back(workspace);
@@ -63,9 +67,18 @@ std::uint64_t WorkspacePool::shrunk() const {
 }
 
 std::uint64_t Workspace::bytes() const {
-  std::uint64_t sum = file.capacity_bytes() + canvas.capacity_bytes() + rows.capacity() * sizeof(Row);
+  std::uint64_t sum = file.capacity_bytes() + canvas.capacity_bytes();
   for (const Buffer& buffer : scratch.buffers) sum += buffer.capacity_bytes();
   return sum;
+}
+
+void Workspace::reserve(const BufferSizes& sizes) {
+  const auto at_least = [](Buffer& buffer, std::uint64_t bytes) {
+    if (bytes > buffer.capacity_bytes()) buffer.reserve(static_cast<std::size_t>(bytes));
+  };
+  at_least(file, sizes.file);
+  at_least(canvas, sizes.canvas);
+  for (std::size_t i = 0; i < sizes.scratch.size(); ++i) at_least(scratch.buffers[i], sizes.scratch[i]);
 }
 
 void Workspace::shrink() {

@@ -40,7 +40,8 @@ struct Workspace {
   std::vector<Row> rows;
   SteadyClock::duration reading{}; ///< Of the message that is decoded: what Stage::read was given.
 
-  std::uint64_t bytes() const;
+  std::uint64_t bytes() const; ///< Of its buffers.
+  void reserve(const BufferSizes& sizes);
   /// Gives its buffers back to the system: after a picture that was larger than expected.
   void shrink();
 };

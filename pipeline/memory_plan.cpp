@@ -11,6 +11,7 @@ namespace {
 constexpr std::uint64_t kMiB = 1 << 20;
 constexpr std::uint64_t kPictures = 32;        // Headers looked at.
 constexpr std::uint32_t kDraws = 4;            // Of the largest picture: operations differ in what they need.
+constexpr std::uint64_t kSlackBytes = kMiB;    // A file or a draw that is a little larger than those that were looked at.
 constexpr std::uint64_t kDecoderBytes = kMiB;  // A decoder's rows and tables, of any picture; DecodeMemory says what grows with it.
 // Measured. Where pictures are decoded, code alone takes 8 MiB, and malloc's thresholds follow the largest block that was ever freed.
 constexpr std::uint64_t kCodeBytes = 4 * kMiB, kDecodingCodeBytes = 12 * kMiB;
@@ -58,8 +59,11 @@ void look(const Source& source, const Recipe& recipe, const LoaderOptions& optio
     // Its faults are the loader's to report.
     static_cast<void>(recipe.apply(*draw, largest, whole.crop(inside(draw->framing.roi, largest.size)), row.data(), workspace.scratch));
   }
-  out.buffer_bytes = workspace.bytes();
-  out.workspace_bytes = out.buffer_bytes + (source.info().raw_size == Size{} ? kDecoderBytes + decode_bytes : 0);
+  const bool decodes = source.info().raw_size == Size{};
+  out.buffer_bytes = workspace.bytes() + (decodes ? kSlackBytes : 0);
+  out.buffers = {.file = workspace.file.capacity_bytes(), .canvas = workspace.canvas.capacity_bytes()};
+  for (std::size_t i = 0; i < out.buffers.scratch.size(); ++i) out.buffers.scratch[i] = workspace.scratch.buffers[i].capacity_bytes();
+  out.workspace_bytes = out.buffer_bytes + (decodes ? kDecoderBytes + decode_bytes : 0);
 }
 
 /// Inline streams make a second slot where a batch is still held when the next is asked for.

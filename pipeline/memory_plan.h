@@ -20,6 +20,7 @@ struct MemoryForecast {
   int slot_count = 0, workspace_count = 0;
   std::uint64_t slot_bytes = 0, workspace_bytes = 0;  ///< Of one.
   std::uint64_t buffer_bytes = 0;  ///< The part of a workspace that it keeps from picture to picture; decoders give the rest back.
+  BufferSizes buffers;             ///< That part, buffer by buffer.
   Size largest;                  ///< The largest picture looked at; 0 x 0: none was.
   std::uint64_t largest_file = 0;
   int looked_at = 0;             ///< How many pictures' headers were.
