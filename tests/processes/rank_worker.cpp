@@ -13,6 +13,7 @@
 
 #include "pipeline/error.h"
 #include "train/collective.h"
+#include "train/device_wait.h"
 
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
@@ -20,6 +21,14 @@ using namespace millrace;
 using namespace millrace::train;
 
 namespace {
+
+at::Device place = at::kCPU; ///< Of this rank's tensors: its GPU, where RANK_WORKER_BACKEND is nccl.
+
+/// Sums, and waits until it is done, as a trainer does.
+void sum(Collective& world, at::Tensor& own) {
+  world.all_reduce_sum(own);
+  wait_for_current_stream(&world, place);
+}
 
 void expect(bool fine, const std::string& what) {
   if (!fine) throw Error(ErrorKind::internal, what + " is wrong");
@@ -33,9 +42,10 @@ at::Tensor values(int rank, std::int64_t count, at::ScalarType type) {
 void sums(Collective& world) {
   for (const at::ScalarType type : {at::kFloat, at::kDouble})
     for (const std::int64_t count : {1, 2, 3, 1000, 65537}) {
-      at::Tensor own = values(world.rank(), count, type), expected = at::zeros({count}, at::kDouble);
+      at::Tensor own = values(world.rank(), count, type).to(place), expected = at::zeros({count}, at::kDouble);
       for (int rank = 0; rank < world.size(); ++rank) expected += values(rank, count, type).to(at::kDouble);
-      world.all_reduce_sum(own);
+      sum(world, own);
+      own = own.cpu();
       const double tolerance = type == at::kFloat ? 0.05 : 1e-9; // Of values up to 44,000: a few units in the last place.
       expect((own.to(at::kDouble) - expected).abs().max().item<double>() < tolerance, "the sum of " + std::to_string(count));
       const std::string bits(static_cast<const char*>(own.const_data_ptr()), own.nbytes());
@@ -45,9 +55,10 @@ void sums(Collective& world) {
 
 void copies(Collective& world) {
   for (int root = 0; root < world.size(); ++root) {
-    at::Tensor own = values(world.rank(), 1001, at::kFloat);
+    at::Tensor own = values(world.rank(), 1001, at::kFloat).to(place);
     world.broadcast(own, root);
-    expect(own.equal(values(root, 1001, at::kFloat)), "the copy of rank " + std::to_string(root) + "'s values");
+    wait_for_current_stream(&world, place);
+    expect(own.cpu().equal(values(root, 1001, at::kFloat)), "the copy of rank " + std::to_string(root) + "'s values");
   }
 }
 
@@ -62,11 +73,11 @@ void words(Collective& world) {
 void both_ways(Collective& world) {
   const auto second = world.second();
   expect(second != nullptr && second == world.second(), "the second way");
-  at::Tensor one = at::ones({100'000}), two = at::full({100'000}, 2.0);
-  std::thread other([&] { second->all_reduce_sum(two); });
-  world.all_reduce_sum(one);
+  at::Tensor one = at::ones({100'000}).to(place), two = at::full({100'000}, 2.0).to(place);
+  std::thread other([&] { sum(*second, two); });
+  sum(world, one);
   other.join();
-  expect(one.sum().item<double>() == 1e5 * world.size() && two.sum().item<double>() == 2e5 * world.size(), "sums on both ways");
+  expect(one.cpu().sum().item<double>() == 1e5 * world.size() && two.cpu().sum().item<double>() == 2e5 * world.size(), "sums on both ways");
 }
 
 [[noreturn]] void sleep_for_ever() {
@@ -113,6 +124,12 @@ int run(char** argv) {
   const std::string part = argv[7];
   const int number = argv[8] ? std::atoi(argv[8]) : 0;
   if (const char* address = std::getenv("RANK_WORKER_HOST")) join.host = address;
+  if (const char* backend = std::getenv("RANK_WORKER_BACKEND"); backend && backend == std::string("nccl")) {
+    place = at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(join.rank));
+    join.backend = "nccl";
+    join.local_rank = join.rank;
+    join.device = place.str();
+  }
   if (part == "mixed" && join.rank == number) join.backend = "nccl", join.device = "cuda:0";
   if (part == "mixed" && join.rank != number) join.why_backend = "there is no NVIDIA driver here";
   join.store_is_there = std::getenv("RANK_WORKER_STORE") != nullptr;
@@ -131,17 +148,17 @@ int run(char** argv) {
     world->barrier();
   } else if (part == "wait") {           // All but one wait for it, in calls.
     if (chosen) sleep_for_ever();
-    at::Tensor own = at::ones({1 << 20});
-    world->all_reduce_sum(own);
+    at::Tensor own = at::ones({1 << 20}).to(place);
+    sum(*world, own);
   } else if (part == "busy") {           // All sum for ever.
-    for (at::Tensor own = at::ones({1 << 18});;) world->all_reduce_sum(own);
+    for (at::Tensor own = at::ones({1 << 18}).to(place);;) sum(*world, own);
   } else if (part == "abort") {
     if (chosen) {
       world->abort("the loss is not a number");
       world->barrier();
     }
-    at::Tensor own = at::ones({1 << 20});
-    world->all_reduce_sum(own);
+    at::Tensor own = at::ones({1 << 20}).to(place);
+    sum(*world, own);
   } else if (part == "leave") {
     if (!chosen) world->barrier();
   } else if (part == "bench") {
