@@ -57,12 +57,15 @@ std::string uuid_of(const cudaDeviceProp& properties) {
   return out;
 }
 
-/// NCCL refuses two ranks on one GPU, in words that name neither.
-void check_own_gpu(Collective& words, int index, const std::string& host_id) {
+/// What NCCL tells ranks apart by: their GPU, and what they call a host.
+std::string owner_of(int index, const std::string& host_id) {
   cudaDeviceProp properties{};
   if (cudaGetDeviceProperties(&properties, index) != cudaSuccess) fail("GPU " + std::to_string(index) + " does not say which it is");
-  const std::string uuid = uuid_of(properties);
-  const std::vector<std::string> owners = words.all_gather(host_id + '\n' + uuid);
+  return host_id + '\n' + uuid_of(properties);
+}
+
+/// NCCL refuses two ranks on one GPU, in words that name neither.
+void check_own_gpu(const std::vector<std::string>& owners) {
   for (std::size_t a = 0; a < owners.size(); ++a)
     for (std::size_t b = a + 1; b < owners.size(); ++b)
       if (owners[a] == owners[b])
@@ -240,21 +243,31 @@ class NcclCollective final : public Collective {
   std::shared_ptr<NcclCollective> second_;
 };
 
+/// Runs what may fail on this rank alone: the others would wait for it.
+template <class Work>
+auto ending_all(Collective& words, Work&& work) {
+  try {
+    return work();
+  } catch (const Error& e) {
+    words.abort(e.what());
+    throw;
+  } catch (const c10::Error& e) {
+    words.abort(e.what_without_backtrace());
+    throw Error(ErrorKind::device, std::string("LibTorch: ") + e.what_without_backtrace());
+  }
+}
+
 }  // namespace
 
 std::shared_ptr<Collective> join_nccl(std::shared_ptr<Collective> words, const JoinOptions& options) {
-  try {
+  int index = 0;
+  const std::string owner = ending_all(*words, [&] {
     check_version();
-    const int index = device_index(options);
-    check_own_gpu(*words, index, options.host_id);
-    return std::make_shared<NcclCollective>(words, index, options.timeout_seconds, nullptr);
-  } catch (const Error& e) {
-    words->abort(e.what()); // Or the others would wait for this rank.
-    throw;
-  } catch (const c10::Error& e) {
-    words->abort(e.what_without_backtrace());
-    throw Error(ErrorKind::device, std::string("LibTorch: ") + e.what_without_backtrace());
-  }
+    index = device_index(options);
+    return owner_of(index, options.host_id);
+  });
+  check_own_gpu(words->all_gather(owner)); // Each finds the same by itself.
+  return ending_all(*words, [&]() -> std::shared_ptr<Collective> { return std::make_shared<NcclCollective>(words, index, options.timeout_seconds, nullptr); });
 }
 
 }  // namespace millrace::train

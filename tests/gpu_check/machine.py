@@ -127,7 +127,7 @@ def real_gpu():
 def python_with_torch(wanted):
     """A Python that has torch, for the comparison; None: there is none."""
     here = pathlib.Path(__file__).resolve().parents[2]
-    for candidate in [wanted, here / ".venv/bin/python", sys.executable]:
-        if candidate and subprocess.run([str(candidate), "-c", "import torch"], capture_output=True).returncode == 0:
-            return str(candidate)
+    for candidate in [wanted, str(here / ".venv/bin/python"), sys.executable]:
+        if candidate and shutil.which(candidate) and subprocess.run([candidate, "-c", "import torch"], capture_output=True).returncode == 0:
+            return candidate
     return None
