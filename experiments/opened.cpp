@@ -13,7 +13,7 @@
 namespace millrace {
 namespace {
 
-constexpr std::size_t kNamed = 8;
+constexpr std::size_t kNamed = 12;
 
 /// "a, b, c", or of many "a, b, ..., z".
 std::string listed(const std::vector<std::string>& names) {
