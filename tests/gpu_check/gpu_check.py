@@ -25,10 +25,9 @@ import steps
 import training
 import unit_tests
 from double import Double
-from machine import Machine, python_with_torch, real_gpu
+from machine import ROOT, Machine, python_with_torch, real_gpu
 from report import Report
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 LIMIT_SECONDS = 400
 # Subject, check, seconds that it may take on a GPU.
 CHECKS = [("tests", unit_tests.check, 60), ("training", training.lenet, 30), ("steps", steps.check, 60), ("profile", profiles.check, 60), ("ranks", ranks.threads, 30),

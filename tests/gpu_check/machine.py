@@ -10,6 +10,9 @@ import time
 from dataclasses import dataclass
 
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
 @dataclass
 class Ended:
     code: int       # 124: it took longer than it may and was killed.
@@ -23,7 +26,7 @@ class Ended:
         told = [line for line in lines if line.startswith("millrace: ") or "Failure" in line or "what()" in line]
         if self.code < 0:
             return "ended by " + signal.Signals(-self.code).name
-        return (f"exit {self.code}" if self.code != 124 else "no end in time") + (": " + (told or lines)[-1][:140] if told or lines else "")
+        return (f"exit {self.code}" if self.code != 124 else "no end in time") + (": " + (told or lines)[-1].replace(f"{ROOT}/", "")[:140] if told or lines else "")
 
     def json(self):
         """The last line of stdout that is an object, or None."""
@@ -126,8 +129,7 @@ def real_gpu():
 
 def python_with_torch(wanted):
     """A Python that has torch, for the comparison; None: there is none."""
-    here = pathlib.Path(__file__).resolve().parents[2]
-    for candidate in [wanted, str(here / ".venv/bin/python"), sys.executable]:
+    for candidate in [wanted, str(ROOT / ".venv/bin/python"), sys.executable]:
         if candidate and shutil.which(candidate) and subprocess.run([candidate, "-c", "import torch"], capture_output=True).returncode == 0:
             return candidate
     return None
