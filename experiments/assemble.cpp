@@ -188,10 +188,12 @@ augment::Normalize normalization_of(const Spec& spec) {
   return out;
 }
 
-std::unique_ptr<Decoder> make_decoder(const DataSpec& data) {
+std::unique_ptr<Decoder> make_decoder(const DataSpec& data, const LoaderSpec& loader, std::shared_ptr<JpegWays> ways) {
   return make_image_decoder({.apply_exif_orientation = data.exif_orientation,
                              .max_pixels = static_cast<std::int64_t>(std::llround(data.max_megapixels * 1e6)),
-                             .max_scans = data.max_scans});
+                             .max_scans = data.max_scans,
+                             .fast_jpeg = loader.fast_jpeg,
+                             .jpeg_ways = std::move(ways)});
 }
 
 std::uint64_t global_batch(const DataSpec& data, const RankShape& ranks) {
@@ -219,7 +221,9 @@ LoaderOptions loader_options(const Spec& spec, const RankShape& ranks) {
     options.faults.max_count = static_cast<std::uint64_t>(l.max_bad);
   else if (l.max_bad > 0)
     options.faults.max_fraction = l.max_bad;
-  options.make_decoder = [data = spec.data] { return make_decoder(data); };
+  const auto ways = std::make_shared<JpegWays>();
+  options.make_decoder = [data = spec.data, l, ways] { return make_decoder(data, l, ways); };
+  options.jpeg_ways = ways;
   return options;
 }
 

@@ -63,7 +63,8 @@ std::unique_ptr<Recipe> make_recipe(const Spec& spec, const SourceInfo& source, 
 augment::Normalize normalization_of(const Spec& spec);
 
 /// JPEG, PNG, WebP and BMP, told by the files' first bytes. One a worker.
-std::unique_ptr<Decoder> make_decoder(const DataSpec& data);
+/// `ways`: as ImageDecoderOptions::jpeg_ways.
+std::unique_ptr<Decoder> make_decoder(const DataSpec& data, const LoaderSpec& loader = {}, std::shared_ptr<JpegWays> ways = nullptr);
 
 /// Which ranks of how many live in this process.
 struct RankShape {

@@ -35,7 +35,7 @@ train::Phases phases_from(const Json& json) {
 const std::set<std::string>& free_keys() {
   static const std::set<std::string> keys{
       "data.path", "data.test_path", "data.verify", "data.max_megapixels", "data.max_scans", "data.max_file_size", "data.batch", "data.batch_per_rank", "data.batch_per_node",
-      "loader.workers", "loader.prefetch", "loader.on_bad_sample", "loader.max_bad", "loader.extra_us_per_image", "loader.memory", "loader.slot_memory", "loader.cache",
+      "loader.workers", "loader.prefetch", "loader.on_bad_sample", "loader.max_bad", "loader.extra_us_per_image", "loader.memory", "loader.slot_memory", "loader.cache", "loader.jpeg",
       "train.weights", "train.fresh_head", "train.epochs", "train.steps", "train.evaluate_every", "train.evaluation_beside", "train.checkpoint_every", "train.checkpoint_every_steps",
       "train.keep_checkpoints", "train.device", "train.threads", "train.ranks", "train.processes", "train.mode", "train.sync",
       "train.bucket_mb", "train.peer_timeout", "train.on_nonfinite", "train.step_microseconds"};

@@ -30,6 +30,8 @@ LoaderReport difference(const LoaderReport& after, const LoaderReport& before) {
   out.images_delivered -= before.images_delivered;
   out.bad_samples -= before.bad_samples;
   out.progressive_jpegs -= before.progressive_jpegs;
+  out.fast_jpegs -= before.fast_jpegs;
+  out.library_jpegs -= before.library_jpegs;
   out.wall_seconds -= before.wall_seconds;
   return out;
 }
@@ -67,6 +69,8 @@ void add_window(LoaderReport& sum, const LoaderReport& window) {
   sum.images_delivered += window.images_delivered;
   sum.bad_samples += window.bad_samples;
   sum.progressive_jpegs += window.progressive_jpegs;
+  sum.fast_jpegs += window.fast_jpegs;
+  sum.library_jpegs += window.library_jpegs;
   sum.wall_seconds += window.wall_seconds;
 }
 
@@ -123,6 +127,8 @@ Json to_json(const LoaderReport& report) {
   out["threads"] = report.threads_seen;
   out["bad_samples"] = report.bad_samples;
   out["progressive_jpegs"] = report.progressive_jpegs;
+  out["fast_jpegs"] = report.fast_jpegs;
+  out["library_jpegs"] = report.library_jpegs;
   out["large_pictures"] = report.large_pictures;
   return out;
 }

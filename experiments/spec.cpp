@@ -70,6 +70,8 @@ void visit(Keys& keys, LoaderSpec& s) {
   keys.choice<MemoryKind>("slot_memory", s.slot_memory,
                           {{"auto", MemoryKind::automatic}, {"pageable", MemoryKind::pageable}, {"page-locked", MemoryKind::page_locked}});
   keys.choice<CacheKind>("cache", s.cache, {{"none", CacheKind::none}, {"encoded", CacheKind::encoded}, {"decoded", CacheKind::decoded}});
+  if (keys.reading() || !s.fast_jpeg)  // The pixels are the same, and so are the digests of specs that do not ask.
+    keys.choice<bool>("jpeg", s.fast_jpeg, {{"fast", true}, {"libjpeg-turbo", false}});
   keys.choice<OnBadSample>("on_bad_sample", s.on_bad_sample,
                            {{"fail", OnBadSample::fail}, {"skip", OnBadSample::skip}, {"substitute", OnBadSample::substitute}});
   keys.number("max_bad", s.max_bad, 0, 1e15);
@@ -346,6 +348,7 @@ void warn(const Document& document, const Spec& spec, int cores, bool launched, 
        "with data.name = \"" + spec.data.name + "\": no sums are published");
   for (const char* key : {"exif_orientation", "max_megapixels", "max_scans", "max_file_size"})
     idle("data", key, spec.data.name != "folder", "with data.name = \"" + spec.data.name + "\": its pictures are no files of their own");
+  idle("loader", "jpeg", spec.data.name != "folder", "with data.name = \"" + spec.data.name + "\": its pictures are no JPEG files");
   idle("train", "widen", t.model != "wide_resnet", "with train.model = \"" + t.model + "\"");
   idle("train", "dropout", t.model != "wide_resnet", "with train.model = \"" + t.model + "\"");
   idle("train", "grad_averaging", t.optimizer != "novograd", "with train.optimizer = \"" + t.optimizer + "\"");

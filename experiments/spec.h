@@ -60,6 +60,7 @@ struct LoaderSpec {
   MemoryKind slot_memory = MemoryKind::automatic;
   CacheKind cache = CacheKind::none;
   OnBadSample on_bad_sample = OnBadSample::fail;
+  bool fast_jpeg = true;  ///< jpeg = "fast"; false: "libjpeg-turbo" alone, for comparisons of like with like. The same pixels.
   double max_bad = 0;  ///< 0: no limit; below 1: a share; from 1: a count.
 };
 

@@ -68,7 +68,7 @@ class Viewer {
         pictures_(pictures),
         recipe_(make_recipe(with_floats(spec), info, false)),  // Rows of bytes leave the erasing to the device.
         normalize_(normalization_of(spec)),
-        decoder_(make_decoder(spec.data)) {}
+        decoder_(make_decoder(spec.data, spec.loader)) {}
 
   /// The original, then versions as epochs 0, 1, ... draw them.
   std::vector<SheetCell> row(const Sample& sample, std::uint64_t id, const std::string& heading, const std::string& origin, int versions) {

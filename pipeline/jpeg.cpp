@@ -127,6 +127,8 @@ class JpegDecoder::Impl {
     if (baseline_) baseline_->release_large();
     if (!view) return view;
     ++counts_.decoded;
+    counts_.fast += by_fast_;
+    if (options_.ways) (by_fast_ ? options_.ways->fast : options_.ways->library).fetch_add(1, std::memory_order_relaxed);
     counts_.progressive += progressive ? 1 : 0;
     counts_.warnings += library_.warnings();
     return orientation_.identity() ? view : turn(*view, roi.size(), canvas);
@@ -158,6 +160,7 @@ class JpegDecoder::Impl {
   Bytes bytes_;
   std::size_t scan_offset_ = 0;
   std::uint64_t decode_bytes_ = 0;
+  bool by_fast_ = false; ///< Of the last picture.
   bool ready_ = false; ///< The header of `bytes_` has been read and nothing after it.
   JpegCounts counts_;
 };
@@ -165,7 +168,7 @@ class JpegDecoder::Impl {
 Expected<ImageView> JpegDecoder::Impl::decode_stored(const Roi& roi, Buffer& canvas) {
   if (baseline_) {
     const auto view = baseline_->decode(library_.cinfo(), bytes_.subspan(scan_offset_), roi, options_.channels, canvas);
-    counts_.fast += view.has_value();
+    by_fast_ = view.has_value();
     if (view) return *view;
   }
   return decode_by_library(roi, canvas);

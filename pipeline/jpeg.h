@@ -6,6 +6,7 @@
 
 #include "pipeline/decode_memory.h"
 #include "pipeline/decoder.h"
+#include "pipeline/jpeg_ways.h"
 
 namespace millrace {
 
@@ -18,6 +19,7 @@ struct JpegOptions {
   bool fast = true;                    ///< Usual files by jpeg/baseline_decoder.h, in half the time. False: all by libjpeg-turbo.
   int max_scans = 100;                              ///< A small progressive file can ask for hours of work.
   std::int64_t max_library_bytes = 640 * (1 << 20); ///< For the coefficients that files of several scans keep.
+  std::shared_ptr<JpegWays> ways;                   ///< Added to with each picture; null: nobody asks.
 };
 
 /// What a decoder has seen since it was made.

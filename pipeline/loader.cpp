@@ -30,6 +30,7 @@ struct Loader::Impl {
   Impl(const Source& source, const Recipe& recipe, const LoaderOptions& options)
       : plan(plan_of(source, options)),
         format(recipe.format()),
+        jpeg_ways(options.jpeg_ways),
         began(SteadyClock::now()),
         work(source, recipe, options, std::max(1, options.workers) * options.local_ranks),
         engine(options.workers == 0 ? make_inline_engine(work, plan_of(source, options), format)
@@ -37,6 +38,7 @@ struct Loader::Impl {
 
   Plan plan; // Only asked for sizes.
   RowFormat format;
+  std::shared_ptr<const JpegWays> jpeg_ways;
   SteadyClock::time_point began;
   RowWork work;
   std::unique_ptr<LoaderEngine> engine;
@@ -65,6 +67,10 @@ LoaderReport Loader::report() const {
   report.batches_delivered = work.batches_delivered;
   report.images_delivered = work.images_delivered;
   report.progressive_jpegs = work.progressive_jpegs;
+  if (const auto& ways = impl_->jpeg_ways) {
+    report.fast_jpegs = ways->fast.load(std::memory_order_relaxed);
+    report.library_jpegs = ways->library.load(std::memory_order_relaxed);
+  }
   report.bad_samples = work.ledger.count();
   report.bad_files = work.ledger.files();
   report.faults = work.ledger.listed();

@@ -11,6 +11,7 @@
 #include "pipeline/batch.h"
 #include "pipeline/clock.h"
 #include "pipeline/decoder.h"
+#include "pipeline/jpeg_ways.h"
 #include "pipeline/faults.h"
 #include "pipeline/queue.h"
 #include "pipeline/recipe.h"
@@ -45,6 +46,7 @@ struct LoaderOptions {
   std::uint64_t workspace_bytes = 0;    ///< A worker that held more for one picture gives its buffers back after it; 0: it keeps them.
   SlotMemory* memory = nullptr;         ///< Null: plain_slot_memory(). Must outlive the loader and its batches.
   std::function<std::unique_ptr<Decoder>()> make_decoder; ///< For encoded sources; one call a worker.
+  std::shared_ptr<const JpegWays> jpeg_ways; ///< What these decoders add to, for the report. Null: it says 0.
   Trace* trace = nullptr;               ///< Where stages and queues are traced. Null: nowhere. Must outlive the loader.
   std::string trace_group = "loader";   ///< One loader at a time writes a group.
 };
@@ -58,6 +60,7 @@ struct LoaderReport {
   std::vector<QueueStats> queues;       ///< One a local rank; empty with workers = 0.
   std::vector<SlowSample> slowest;      ///< The slowest first; since the loader was made, or forget_slowest().
   std::uint64_t batches_delivered = 0, images_delivered = 0, progressive_jpegs = 0;
+  std::uint64_t fast_jpegs = 0, library_jpegs = 0; ///< Decoded by either way (JpegWays), for a cache too.
   std::uint64_t bad_samples = 0;        ///< Planned rows whose sample was bad.
   std::uint64_t bad_files = 0;          ///< Distinct samples with a fault, substitutes among them.
   std::vector<Fault> faults;            ///< One of each of the first FaultLedger::kMaxListed of these.

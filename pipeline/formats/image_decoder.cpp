@@ -87,8 +87,10 @@ class ImageDecoder final : public Decoder, public DecodeMemory {
     at(ImageFormat::jpeg) = make_jpeg_decoder({.channels = options.channels,
                                                .apply_exif_orientation = options.apply_exif_orientation,
                                                .max_pixels = options.max_pixels,
+                                               .fast = options.fast_jpeg,
                                                .max_scans = options.max_scans,
-                                               .max_library_bytes = options.max_library_bytes});
+                                               .max_library_bytes = options.max_library_bytes,
+                                               .ways = options.jpeg_ways});
     at(ImageFormat::png) = std::make_unique<FormatDecoder>(make_png_reader(), options);
     at(ImageFormat::webp) = std::make_unique<FormatDecoder>(make_webp_reader(), options);
     at(ImageFormat::bmp) = std::make_unique<FormatDecoder>(make_bmp_reader(), options);

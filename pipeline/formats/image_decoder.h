@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "pipeline/decoder.h"
+#include "pipeline/jpeg_ways.h"
 
 namespace millrace {
 
@@ -13,6 +14,8 @@ struct ImageDecoderOptions {
   std::int64_t max_pixels = 178'956'970;            ///< Of the declared size: what Pillow takes at most by default.
   int max_scans = 100;                              ///< Of a JPEG: a small file of many scans can ask for hours of work.
   std::int64_t max_library_bytes = 640 * (1 << 20); ///< For the coefficients that JPEG files of several scans keep.
+  bool fast_jpeg = true;                            ///< As JpegOptions::fast, and the next as its `ways`.
+  std::shared_ptr<JpegWays> jpeg_ways;
 };
 
 /// JPEG (pipeline/jpeg.h), PNG by libpng, WebP by libwebp, and BMP, told by the file's first bytes, not by its name.

@@ -24,7 +24,7 @@ constexpr int kPairs = 7;
 
 /// One thread's batches until `stop`; returns how many rows were made.
 std::uint64_t make_batches(const Spec& spec, const Source& source, const Recipe& recipe, int thread, const std::atomic<bool>& stop) {
-  const auto decoder = make_decoder(spec.data);
+  const auto decoder = make_decoder(spec.data, spec.loader);
   const std::size_t row_bytes = recipe.format().bytes();
   std::vector<std::uint8_t> memory(spec.data.batch * row_bytes + 64);
   std::uint8_t* rows = memory.data() + (64 - reinterpret_cast<std::uintptr_t>(memory.data()) % 64) % 64;

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "experiments/assemble.h"
+#include "pipeline/jpeg/kernels.h"
 #include "tests/experiments/program_fixture.h"
 #include "tests/jpeg/jpeg_files.h"
 
@@ -231,6 +232,28 @@ TEST(RawPictures, AreCroppedToWhatWasDrawnForThem) {
     const auto draw = recipe->draw(info, {spec.loader.seed, 0, i});
     ASSERT_TRUE(recipe->apply(*draw, info, whole.crop(inside(draw->framing.roi, whole.size())), row.data(), scratch));
     EXPECT_EQ(std::memcmp(row.data(), batch->image_bytes().data() + i * row.size(), row.size()), 0) << i;
+  }
+}
+
+TEST_F(PictureFolder, EitherJpegDecoderGivesTheSameEpochsAndSaysWhichWayPicturesTook) {
+  write_good();
+  for (unsigned i = 0; i < 6; ++i) {
+    const auto luma = i < 2 ? std::pair{1, 1} : std::pair{2, int(i % 2) + 1};
+    write("a/sampling" + std::to_string(i) + ".jpg",
+          test::encode(test::test_picture({91, 77}, 3, i), {.sampling = {luma, {1, 1}, {1, 1}}, .restart_blocks = int(i % 3)}));
+  }
+  for (const std::string cache : {"none", "decoded"}) {
+    const std::string file = spec_of("cache = \"" + cache + "\"\n");
+    const auto epochs_by = [&](const std::string& decoder) {
+      EXPECT_EQ(run({"bench", "loader", file, "--epochs", "2", "--json", "--set", "loader.jpeg=" + decoder, "--out", out()}), 0) << text("stderr");
+      return last_line();
+    };
+    const Json fast = epochs_by("fast"), library = epochs_by("libjpeg-turbo");
+    EXPECT_EQ(fast["digest"], library["digest"]) << cache;
+    // A decoded cache has done its work before the window that is counted.
+    if (cache == "none") EXPECT_GT(fast["loader"]["library_jpegs"], 0);  // The progressive ones.
+    if (cache == "none" && jpeg::kernels()) EXPECT_GT(fast["loader"]["fast_jpegs"], fast["loader"]["library_jpegs"]);
+    EXPECT_EQ(library["loader"]["fast_jpegs"], 0);
   }
 }
 
