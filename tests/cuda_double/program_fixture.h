@@ -29,7 +29,7 @@ class OnTheDouble : public RanksOfTheProgram {
     machine("CUDA_DOUBLE_DEVICES", std::to_string(n));
     machine("CUDA_DOUBLE_CONTEXTS", contexts);
   }
-  testing::DoubleReport report() const { return testing::DoubleReport(folder_ / "report.jsonl"); }
+  DoubleReport report() const { return DoubleReport(folder_ / "report.jsonl"); }
   void forget_report() const { std::filesystem::remove(folder_ / "report.jsonl"); }
 
   /// Seven steps an epoch, the last of 4 rows. The double's kernels compute nothing: a loss may be anything.

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace millrace::testing {
+namespace millrace {
 
 /// What processes on the double wrote to CUDA_DOUBLE_REPORT: a line a finding, and a line of counts of each process that came to its end.
 class DoubleReport {
@@ -46,4 +46,4 @@ class DoubleReport {
   std::vector<nlohmann::json> findings_, processes_;
 };
 
-}  // namespace millrace::testing
+}  // namespace millrace
