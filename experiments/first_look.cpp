@@ -13,6 +13,8 @@
 namespace millrace {
 namespace {
 
+__extension__ using Wide = unsigned __int128;  // A product of two positions in the largest of sets.
+
 constexpr std::uint64_t kHeadBytes = 16 << 10;  // Holds the header of most files; what a camera puts before it may be longer.
 constexpr std::size_t kMostFaults = 1000;
 constexpr double kMostSeconds = 10;
@@ -59,7 +61,7 @@ FirstLook look_at_headers(const Source& source, const Recipe& recipe, const Load
     while (!stop.stop_requested() && seconds_between(began, SteadyClock::now()) < most_seconds) {
       const std::uint64_t i = next.fetch_add(1);
       if (i >= size) break;
-      const auto index = static_cast<std::uint64_t>(static_cast<unsigned __int128>(i) * step % size);
+      const auto index = static_cast<std::uint64_t>(static_cast<Wide>(i) * step % size);
       if (auto fault = fault_of(source, recipe, options, index, *decoder, file)) {
         ++bad;
         if (found.size() < kMostFaults) found.push_back(*std::move(fault));
