@@ -92,8 +92,11 @@ FittedMemory fit_memory(const Spec& spec, const Source& source, const Recipe& re
 }
 
 std::uint64_t fit_evaluation(const Source& source, const Recipe& recipe, LoaderOptions& options, std::uint64_t available) {
+  const auto ranks = static_cast<std::uint64_t>(options.world_size);
   const auto needs = [&] {
-    const MemoryForecast f = forecast_memory(source, recipe, options);
+    LoaderOptions used = options;
+    if (options.batch < ranks) used.world_size = used.local_ranks = 1;  // Fewer samples than ranks are rank 0's alone.
+    const MemoryForecast f = forecast_memory(source, recipe, used);
     options.buffers = f.buffers;
     options.workspace_bytes = f.buffer_bytes;
     return f.total() - f.code;  // Training's loader has it already.
@@ -103,7 +106,6 @@ std::uint64_t fit_evaluation(const Source& source, const Recipe& recipe, LoaderO
     options.prefetch = 1;
     bytes = needs();
   }
-  const auto ranks = static_cast<std::uint64_t>(options.world_size);
   while (bytes > available && options.batch / 2 >= 32 * ranks) {
     options.batch /= 2;
     options.batches = steps_per_epoch(source.size(), options.batch, false);

@@ -126,7 +126,7 @@ class CudaDevice final : public Device {
   double seen_loss() const override { return *static_cast<const volatile double*>(seen_loss_); } // The device writes it, whenever.
   double loss() override {
     synchronize(); // item() alone is not watched, and spins.
-    return loss_.item<double>();
+    return loss_.cpu().item<double>();  // item() alone would page-lock memory, which may fail.
   }
 
  private:
@@ -190,6 +190,7 @@ class CudaDevice final : public Device {
 class OnUsedDevice {
  public:
   OnUsedDevice() {
+    if (cuda_devices() == 0) return;
     if (const auto used = c10::cuda::getDeviceIndexWithPrimaryContext()) guard_.reset_device(at::Device(at::kCUDA, *used));
   }
 

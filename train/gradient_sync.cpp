@@ -34,8 +34,15 @@ struct GradientSync::OnDevice {
       : guard(device.type()), where(device), stream(guard.getStreamFromGlobalPool(device, /*isHighPriority=*/true)),
         backward_done(device.type(), c10::EventFlag::BACKEND_DEFAULT), summed(device.type(), c10::EventFlag::PYTORCH_DEFAULT) {
     for (std::size_t i = 0; i < buckets; ++i) marks.emplace_back(device.type());
-    tally = at::empty({Tally::kValues}, at::TensorOptions().dtype(at::kFloat).pinned_memory(true));
+    try {
+      tally = at::empty({Tally::kValues}, at::TensorOptions().dtype(at::kFloat).pinned_memory(true));
+    } catch (const c10::Error&) {  // Page-locking has limits; pageable memory serves as well, slower.
+      tally = at::empty({Tally::kValues}, at::TensorOptions().dtype(at::kFloat));
+    }
   }
+  /// Ending an event goes back to the device that was current before, and would make a context of half a gigabyte on it: on GPU 0, where
+  /// the caller is no trainer.
+  ~OnDevice() { guard.uncheckedSetDevice(where); }
   c10::Stream current() const { return guard.getStream(where); }
 
   const c10::impl::VirtualGuardImpl guard;

@@ -163,7 +163,7 @@ double FlatParameters::norm() const {
     for (const double part : sums) sum += part;
     return std::sqrt(sum);
   }
-  return std::sqrt(weights_.to(at::kDouble).square().sum().item<double>());
+  return std::sqrt(weights_.to(at::kDouble).square().sum().cpu().item<double>());
 }
 
 Optimizer::Optimizer(const TrainOptions& options, const FlatParameters& parameters) : options_(options), schedule_(options) {
@@ -247,7 +247,7 @@ void Optimizer::update(double rows, const at::Tensor* rate) {
     };
     rate ? step(*rate) : step(lr);
   } else if (kind_ == Kind::novograd) {
-    if (!overflow || overflow->item<float>() == 0) novograd_->step(lr, divisor_);
+    if (!overflow || overflow->cpu().item<float>() == 0) novograd_->step(lr, divisor_);
   } else {
     steps_[0].add_(1);
     if (overflow) steps_[0].sub_(*overflow); // A step that is left out does not count for the bias correction.

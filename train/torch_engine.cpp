@@ -151,7 +151,7 @@ class TorchEngine final : public Engine {
     if (!concluded_loss_.defined()) return was_nonfinite_;
     return translated([&] {
       device_->synchronize();
-      return !std::isfinite(concluded_loss_.item<float>());
+      return !std::isfinite(concluded_loss_.cpu().item<float>());
     });
   }
   double take_reduce_hidden_seconds() override { return sync_ ? sync_->take_hidden_seconds() : 0; }

@@ -65,6 +65,10 @@ Picture one(const DrawnOp& op, const Picture& in, PassOrder pass_order, const Fi
       return same([&](ImageView a, MutableImageView b) { gaussian_blur(a, p[0], b, buffer); });
     case Drawn::erase:
       return in;
+    case Drawn::affine:
+      return same([&](ImageView a, MutableImageView b) {
+        affine(a, torchvision_map(affine_of(op), in.size.width * 0.5, in.size.height * 0.5), static_cast<Filter>(detail_of(op)), fill, b, buffer);
+      });
     default:
       return same([&](ImageView a, MutableImageView b) { affine(a, p, static_cast<Filter>(detail_of(op)), fill, b, buffer); });
   }

@@ -77,7 +77,7 @@ class WideResNet final : public Net {
     if (dropout_ == 0 || !is_training()) return;
     if (!generator.defined()) {
       generator = make_generator(where);
-      forwards_ = bn_->num_batches_tracked.item<std::int64_t>();
+      forwards_ = bn_->num_batches_tracked.cpu().item<std::int64_t>();
     }
     generator.set_current_seed(Rng(RngKey{seed_, static_cast<std::uint32_t>(rank_), static_cast<std::uint64_t>(forwards_++), 0}).next64());
   }
