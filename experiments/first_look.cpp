@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <exception>
 #include <mutex>
 #include <numeric>
 #include <thread>
@@ -73,12 +74,22 @@ FirstLook look_at_headers(const Source& source, const Recipe& recipe, const Load
     out.bad += bad;
     out.faults.insert(out.faults.end(), found.begin(), found.end());
   };
+  std::exception_ptr error;  // The first of any thread.
+  const auto guarded = [&](bool shows) {
+    try {
+      work(shows);
+    } catch (...) {
+      std::lock_guard lock(mutex);
+      if (!error) error = std::current_exception();
+    }
+  };
   {
     const auto threads = std::min<std::uint64_t>(static_cast<std::uint64_t>(usable_cores()), std::max<std::uint64_t>(1, size / 64));
     std::vector<std::jthread> others;
-    for (std::uint64_t t = 1; t < threads; ++t) others.emplace_back([&] { work(false); });
-    work(true);
+    for (std::uint64_t t = 1; t < threads; ++t) others.emplace_back([&] { guarded(false); });
+    guarded(true);
   }
+  if (error) std::rethrow_exception(error);
   out.looked_at = looked_at;
   std::ranges::sort(out.faults, {}, &Fault::index);
   out.seconds = seconds_between(began, SteadyClock::now());

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <exception>
 #include <mutex>
 #include <numeric>
 #include <thread>
@@ -111,11 +112,21 @@ FolderCheck check_pictures(const Source& source, const std::function<std::unique
     std::lock_guard lock(mutex);
     part.add_to(out);
   };
+  std::exception_ptr error;  // The first of any thread.
+  const auto guarded = [&](bool shows) {
+    try {
+      work(shows);
+    } catch (...) {
+      std::lock_guard lock(mutex);
+      if (!error) error = std::current_exception();
+    }
+  };
   {
     std::vector<std::jthread> others;
-    for (int t = 1; t < usable_cores(); ++t) others.emplace_back([&] { work(false); });
-    work(true);
+    for (int t = 1; t < usable_cores(); ++t) others.emplace_back([&] { guarded(false); });
+    guarded(true);
   }
+  if (error) std::rethrow_exception(error);
   std::ranges::sort(out.faults, {}, &Fault::index);
   if (out.faults.size() > FolderCheck::kMostFaults) out.faults.resize(FolderCheck::kMostFaults);
   std::ranges::sort(out.sizes, {}, pixels);

@@ -99,8 +99,9 @@ int main(int argc, char** argv) {
     millrace::Signals signals;
     const int status = flushed(run(argc, argv, signals));
     if (!signals.received() || signals.too_late()) return status;
-    std::fprintf(stderr, "millrace: %sstopped by %s\n", millrace::rank_prefix().c_str(), millrace::name_of_signal(signals.received()).c_str());
-    return 128 + signals.received();
+    const int signal = status > 128 ? status - 128 : signals.received();  // Ranks have agreed on one.
+    std::fprintf(stderr, "millrace: %sstopped by %s\n", millrace::rank_prefix().c_str(), millrace::name_of_signal(signal).c_str());
+    return 128 + signal;
   } catch (const std::exception& e) {
     std::fprintf(stderr, "millrace: no thread for signals: %s\n  hint: is a limit on processes (ulimit -u) reached?\n", e.what());
   }

@@ -9,6 +9,7 @@
 #include "pipeline/jpeg_exif.h"
 #include "pipeline/jpeg_library.h"
 #include "pipeline/jpeg_region.h"
+#include "pipeline/release_large.h"
 
 namespace millrace {
 namespace {
@@ -131,7 +132,10 @@ class JpegDecoder::Impl {
     if (options_.ways) (by_fast_ ? options_.ways->fast : options_.ways->library).fetch_add(1, std::memory_order_relaxed);
     counts_.progressive += progressive ? 1 : 0;
     counts_.warnings += library_.warnings();
-    return orientation_.identity() ? view : turn(*view, roi.size(), canvas);
+    if (orientation_.identity()) return view;
+    const auto upright = turn(*view, roi.size(), canvas);
+    release_large(upended_);
+    return upright;
   }
 
   const JpegCounts& counts() const { return counts_; }

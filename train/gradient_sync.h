@@ -57,7 +57,6 @@ class GradientSync {
   const std::shared_ptr<Collective> ranks_;
   FlatParameters& parameters_;
   const ReduceLanes lanes_;
-  std::vector<std::size_t> bucket_of_;         ///< By parameter.
   std::vector<std::atomic<int>> missing_;      ///< Gradients that a bucket still waits for.
   std::vector<Stretch> stretches_;             ///< When each bucket was reduced by the thread, in this step.
   std::unique_ptr<OnDevice> device_;

@@ -85,7 +85,12 @@ class Communicator {
     ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
     config.blocking = 0;
     const c10::cuda::CUDAGuard guard(static_cast<c10::DeviceIndex>(index));
-    settle([&] { return ncclCommInitRankConfig(&handle_, words.size(), id, words.rank(), &config); });
+    try {
+      settle([&] { return ncclCommInitRankConfig(&handle_, words.size(), id, words.rank(), &config); });
+    } catch (...) {
+      abort();  // No destructor runs for what was never whole, and NCCL's own thread would go on waiting.
+      throw;
+    }
   }
   ~Communicator() {
     try {

@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "pipeline/release_large.h"
+
 namespace millrace {
 namespace {
 
@@ -39,6 +41,7 @@ class BmpReader final : public FormatReader {
       if (header_.bits > 8) convert_pixels(in, roi.left, roi.width, out.row(y));
       else convert_indices(in, packed ? 8 : header_.bits, roi.left, roi.width, out.row(y));
     }
+    release_large(indices_);
     return out;
   }
 

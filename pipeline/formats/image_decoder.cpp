@@ -1,6 +1,8 @@
 #include "pipeline/formats/image_decoder.h"
 
+#include <algorithm>
 #include <array>
+#include <limits>
 #include <string>
 
 #include "pipeline/contract.h"
@@ -10,6 +12,7 @@
 #include "pipeline/jpeg.h"
 #include "pipeline/jpeg_color.h"
 #include "pipeline/jpeg_exif.h"
+#include "pipeline/release_large.h"
 
 namespace millrace {
 namespace {
@@ -33,8 +36,10 @@ class FormatDecoder final : public Decoder, public DecodeMemory {
     const auto [width, height, orientation, decode_bytes] = *picture;
     const std::string size = std::to_string(width) + " x " + std::to_string(height);
     if (width < 1 || height < 1) return refuse(FaultKind::corrupt, 0, "a picture of " + size);
-    if (width > options_.max_pixels || height > options_.max_pixels / width)
-      return refuse(FaultKind::too_large, 0, "the picture is declared as " + size + " pixels; the limit is " + megapixels(options_.max_pixels) + " megapixels (data.max_megapixels)");
+    // Sides and pixels are ints from here on, and BMP's reader has not looked at larger ones.
+    const std::int64_t limit = std::min<std::int64_t>(options_.max_pixels, std::numeric_limits<int>::max());
+    if (width > limit || height > limit / width)
+      return refuse(FaultKind::too_large, 0, "the picture is declared as " + size + " pixels; the limit is " + megapixels(limit) + " megapixels (data.max_megapixels)");
     stored_ = {static_cast<int>(width), static_cast<int>(height)};
     orientation_ = Orientation::from_exif(orientation);
     opened_ = bytes;
@@ -60,6 +65,7 @@ class FormatDecoder final : public Decoder, public DecodeMemory {
     if (!stored) return stored;
     const MutableImageView upright = rgb_canvas(canvas, roi.width, roi.height);
     orientation_.apply(*stored, upright);
+    release_large(upended_);
     return options_.channels == 1 ? to_grey(upright) : ImageView(upright);
   }
 

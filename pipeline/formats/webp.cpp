@@ -8,6 +8,7 @@
 
 #include "pipeline/exif.h"
 #include "pipeline/formats/reader.h"
+#include "pipeline/release_large.h"
 
 namespace millrace {
 namespace {
@@ -96,6 +97,7 @@ class WebpReader final : public FormatReader {
     if (!part) return part;
     for (int y = 0; y < part->height; ++y)
       std::memcpy(out.row(wanted.top - roi.top + y) + std::ptrdiff_t{3} * (wanted.left - roi.left), part->row(y), static_cast<std::size_t>(part->width) * 3);
+    release_large(part_);
     return out;
   }
 

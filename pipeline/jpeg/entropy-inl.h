@@ -210,7 +210,8 @@ HWY_INLINE unsigned skip_ac(BitReader& in, const AcTables& tables, unsigned& err
   for (;;) {
     while (step<true>(s) && step<false>(s)) { // At most 2 x 21 of 56 bits.
     }
-    if (HWY_LIKELY(ends_block(s.next))) {
+    // Without an end a window passes over up to 96 coefficients: beyond the block that looks like an end's place.
+    if (HWY_LIKELY(s.next == 64 || (s.entry >> 8 >= kEndOfBlock && ends_block(s.next)))) {
       drop(s.in, s.entry & 63);
       in = s.in;
       return s.next;

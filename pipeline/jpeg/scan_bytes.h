@@ -4,7 +4,7 @@
 #include <span>
 #include <vector>
 
-#include "pipeline/buffer.h"
+#include "pipeline/release_large.h"
 
 namespace millrace::jpeg {
 
@@ -20,10 +20,7 @@ class ScanBytes {
   bool copy(const Kernels& kernels, std::span<const std::uint8_t> from, std::size_t intervals);
 
   /// Gives the copy back where it takes more than photographs do.
-  void release_large() {
-    constexpr std::size_t kKeptBytes = 8 << 20;
-    if (bytes_.capacity_bytes() > kKeptBytes) bytes_ = {};
-  }
+  void release_large() { millrace::release_large(bytes_); }
 
   const std::uint8_t* data() const { return bytes_.data(); }
   std::size_t size() const { return ends_.back(); }

@@ -69,7 +69,7 @@ TEST_F(Horizon, ATailThatBatchNormRefusesIsRefusedBeforeTheFirstStep) {
 TEST_F(Horizon, PositionsCountFromTheEpochsBeginningWhateverWasKeptMeanwhile) {
   for (const char* ranks : {"1", "2"}) {
     std::filesystem::remove_all(out());
-    const std::string file = digits("model = \"toy\"\nlr = 1e6\ncheckpoint_every_steps = 1\n");
+    const std::string file = digits("model = \"toy\"\nlr = 1e6\nweight_decay = 1e6\ncheckpoint_every_steps = 1\n");
     EXPECT_EQ(run({"train", file, "--out", out(), "--ranks", ranks}), 3);
     const std::string parts = text("stderr");
     std::filesystem::remove_all(out());

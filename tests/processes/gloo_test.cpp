@@ -251,8 +251,9 @@ TEST_F(Restarted, AGroupOfAnotherSizeIsNotJoined) {
 }
 
 TEST_F(Ranks, AStoreThatClosesIsToldInWordsOfItsOwn) {
-  Worker& zero = start(0, 3, "calls");
-  Worker& one = start(1, 3, "calls");
+  // Less than finish() waits: killed before it accepts, rank 0 leaves the other at a port that nobody serves.
+  Worker& zero = start(0, 3, "calls", 0, "run", "20");
+  Worker& one = start(1, 3, "calls", 0, "run", "20");
   std::this_thread::sleep_for(500ms);
   zero.signal(SIGKILL);
   EXPECT_EQ(one.finish(), 5);

@@ -1,4 +1,4 @@
-// What launchers' variables mean, and whose end explains the others'. The launchers themselves: launched_program_test.cpp.
+// What launchers' variables mean, and whose end explains the others'. The launchers themselves: launchers_test.cpp, program_test.cpp.
 #include "experiments/launch.h"
 
 #include <gmock/gmock.h>

@@ -216,9 +216,10 @@ TEST_F(Slurm, WhatItCancelsLeavesACheckpoint) {
   small("epochs = 100000\nevaluate_every = 0\npeer_timeout = 20\ncheckpoint_every = 1\n");
   for (const char* signal : {"TERM", "USR2"}) {
     std::filesystem::remove_all(out());
-    const std::string line = "srun -N 2 -n 2 {millrace} train {spec} --out {out} & step=$!; until [ -d {out}/checkpoints ]; do sleep 0.2; done; scancel --signal=" +
+    const std::string line = "srun -N 2 -n 2 {millrace} train {spec} --out {out} & step=$!; until [ -d {out}/checkpoints ] || ! kill -0 $step 2>/dev/null; do sleep 0.2; done; scancel --signal=" +
                              std::string(signal) + " $(squeue -h -o %i); wait $step; exit $?";
-    EXPECT_NE(under_slurm(line), 0) << text("stderr");
+    ASSERT_THAT(under_slurm(line), testing::Not(testing::AnyOf(0, 77))) << text("stderr");
+    ASSERT_FALSE(read_records(out()).empty()) << text("stderr");
     EXPECT_EQ(read_records(out()).back()["outcome"], "stopped") << text("stderr");
   }
 }

@@ -26,7 +26,7 @@ class NcclRanks : public RanksOfTheProgram {
     const std::string common = " WORLD_SIZE=2 LOCAL_WORLD_SIZE=2 MASTER_ADDR=127.0.0.1 MASTER_PORT=" + std::to_string(train::port_of(train::listen_at("127.0.0.1", 0))) + " ";
     return shell(of_one + common + "RANK=1 LOCAL_RANK=1 {millrace} train {spec} >/dev/null & " + of_zero + common + "RANK=0 LOCAL_RANK=0 {millrace} train {spec} --out {out}; status=$?; wait; exit $status");
   }
-  static constexpr const char* kEndless = "epochs = 100000\nevaluate_every = 0\npeer_timeout = 3\n";
+  static constexpr const char* kEndless = "epochs = 100000\nevaluate_every = 0\npeer_timeout = 15\n";
 };
 
 TEST_F(NcclRanks, RanksWithAGpuEachAreProcessesOverNccl) {
@@ -92,7 +92,7 @@ TEST_F(NcclRanks, AStoppedRankIsNamed) {
   ASSERT_EQ(ranks.size(), 2u);
   kill(ranks[1], SIGSTOP);
   EXPECT_EQ(finish(parent), 5);
-  EXPECT_THAT(text("stderr"), HasSubstr("rank 1 has been silent for 3 s"));
+  EXPECT_THAT(text("stderr"), HasSubstr("rank 1 has been silent for 15 s"));
 }
 
 /// A link that is down from some collective on while all ranks live: in the first copies of weights, in steps, in SyncBN's sums, before an evaluation.
@@ -101,8 +101,8 @@ class ALinkThatHangs : public NcclRanks, public testing::WithParamInterface<std:
 TEST_P(ALinkThatHangs, EndsTheRunThoughAllRanksLive) {
   const auto [after, more] = GetParam();
   setenv("CUDA_DOUBLE_NCCL_STALL", after, 1);
-  EXPECT_EQ(train(on_gpus(std::string("epochs = 2\npeer_timeout = 3\n") + more, "toy-norm")), 5);
-  EXPECT_THAT(text("stderr"), HasSubstr("its device has not done its work for 3 s"));
+  EXPECT_EQ(train(on_gpus(std::string("epochs = 2\npeer_timeout = 15\n") + more, "toy-norm")), 5);
+  EXPECT_THAT(text("stderr"), HasSubstr("its device has not done its work for 15 s"));
   EXPECT_THAT(text("stderr"), Not(HasSubstr("internal error")));
 }
 
@@ -110,7 +110,7 @@ TEST_P(ALinkThatHangs, IsNamedAtOnceWhereNcclReportsIt) {
   const auto [after, more] = GetParam();
   setenv("CUDA_DOUBLE_NCCL_STALL", after, 1);
   setenv("CUDA_DOUBLE_NCCL_ERROR", "6", 1); // ncclRemoteError.
-  EXPECT_EQ(train(on_gpus(std::string("epochs = 2\npeer_timeout = 3\n") + more, "toy-norm")), 5);
+  EXPECT_EQ(train(on_gpus(std::string("epochs = 2\npeer_timeout = 15\n") + more, "toy-norm")), 5);
   EXPECT_THAT(text("stderr"), HasSubstr("NCCL: remote process exited or there was a network error"));
 }
 

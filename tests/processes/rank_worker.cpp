@@ -85,8 +85,9 @@ void both_ways(Collective& world) {
 }
 
 /// What a launcher does for its ranks: a store that outlives them.
-[[noreturn]] void serve_store(int listener) {
+[[noreturn]] void serve_store(int port, int listener) {
   c10d::TCPStoreOptions options;
+  options.port = static_cast<std::uint16_t>(port);
   options.isServer = true;
   options.waitWorkers = false;
   options.masterListenFd = listener;
@@ -134,7 +135,7 @@ int run(char** argv) {
   if (part == "mixed" && join.rank != number) join.why_backend = "there is no NVIDIA driver here";
   join.store_is_there = std::getenv("RANK_WORKER_STORE") != nullptr;
   at::set_num_threads(1);
-  if (part == "store") serve_store(std::atoi(argv[4]));
+  if (part == "store") serve_store(join.port, std::atoi(argv[4]));
 
   const auto world = std::dynamic_pointer_cast<Collective>(millrace_train_api()->join_world(join));
   std::printf("joined\n");

@@ -29,6 +29,8 @@ cat >"$home/slurm.conf" <<C
 ClusterName=two
 SlurmctldHost=$(hostname -s)(127.0.0.1)
 SlurmctldPort=$controller
+# Ports of ranks come from a job's number: two such clusters on one machine must not count alike.
+FirstJobId=$((1000 + RANDOM))
 AuthType=auth/munge
 AuthInfo=socket=$home/socket/munge
 CredType=cred/munge
@@ -58,11 +60,11 @@ for ((i = 0; i < 100; ++i)); do [[ -S $home/socket/munge ]] && break; sleep 0.1;
 background slurmctld -D -f "$SLURM_CONF"
 background slurmd -D -N 127.0.0.1 -f "$SLURM_CONF"
 background slurmd -D -N 127.0.0.2 -f "$SLURM_CONF"
-for ((i = 0; i < 600; ++i)); do
+for ((i = 0; i < 3000; ++i)); do
   [[ $(sinfo -h -N -o %T 2>/dev/null | grep -c idle) == 2 ]] && break
   sleep 0.1
 done
-if ((i == 600)); then
+if ((i == 3000)); then
   cat "$home"/*.log "$home/daemons" >&2
   exit 77
 fi
