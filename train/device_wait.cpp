@@ -1,5 +1,6 @@
 #include "train/device_wait.h"
 
+#include <c10/core/DeviceGuard.h>
 #include <c10/core/Event.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <sys/prctl.h>
@@ -33,6 +34,7 @@ void rest_after(double waited_seconds) {
 
 void wait_for_current_stream(Collective* ranks, const c10::Device& where) {
   if (where.is_cpu()) return;
+  const c10::DeviceGuard on(where);  // Ending the event goes back to what was current before, and would make a context there.
   const c10::impl::VirtualGuardImpl guard(where.type());
   c10::Event passed(where.type());
   passed.record(guard.getStream(where));
