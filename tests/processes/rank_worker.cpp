@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -15,6 +16,8 @@
 #include "train/collective.h"
 #include "train/device_wait.h"
 
+#include <c10/core/StreamGuard.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
 using namespace millrace;
@@ -69,12 +72,27 @@ void words(Collective& world) {
   for (int rank = 0; rank < world.size(); ++rank) expect(all[static_cast<std::size_t>(rank)] == said(rank), "what rank " + std::to_string(rank) + " said");
 }
 
+/// A stream of the calling thread's own, while it lives. Ways that shared one would wait for each other in an order that differs by rank.
+class OwnStream {
+ public:
+  OwnStream() {
+    if (!place.is_cpu()) stream_.emplace(c10::impl::VirtualGuardImpl(place.type()).getStreamFromGlobalPool(place));
+  }
+
+ private:
+  std::optional<c10::StreamGuard> stream_;
+};
+
 /// A second way is independent of the first.
 void both_ways(Collective& world) {
   const auto second = world.second();
   expect(second != nullptr && second == world.second(), "the second way");
   at::Tensor one = at::ones({100'000}).to(place), two = at::full({100'000}, 2.0).to(place);
-  std::thread other([&] { sum(*second, two); });
+  wait_for_current_stream(&world, place);
+  std::thread other([&] {
+    const OwnStream own;
+    sum(*second, two);
+  });
   sum(world, one);
   other.join();
   expect(one.cpu().sum().item<double>() == 1e5 * world.size() && two.cpu().sum().item<double>() == 2e5 * world.size(), "sums on both ways");
