@@ -65,6 +65,9 @@ TEST_F(OnTheDouble, WithoutPageLockedMemoryARunGoesOnAndSaysSo) {
     const Json epoch = trains(on_gpu(""));
     EXPECT_EQ(epoch["images"], 100);
   }
+  machine("CUDA_DOUBLE_FAULTS", "cudaHostAlloc:1+");
+  EXPECT_EQ(trains(on_gpu(""), {"--ranks", "2"})["images"], 100);
+  EXPECT_EQ(run({"bench", "step", on_gpu(""), "--seconds", "0.1"}), 0) << text("stderr");
 }
 
 TEST_F(OnTheDouble, MemoryThatRunsOutIsAnErrorOfTheDevice) {
