@@ -128,6 +128,33 @@ TEST(FastJpeg, GivesLibjpegsAnswerToDamagedFiles) {
   EXPECT_LT(colour.taken(), colour.files());
 }
 
+/// A grey file of any bytes for a scan, whose blocks overrun more often than not: of its two AC codes the one of one bit is a run of 15 zeros
+/// with a coefficient, so that one look at the bits may pass over 80 coefficients.
+File overrunning_file(std::mt19937_64& random) {
+  File file{0xFF, 0xD8, 0xFF, 0xDB, 0, 67, 0};
+  file.insert(file.end(), 64, 1);
+  const File rest{0xFF, 0xC0, 0, 11, 8, 0, 96, 0, 16, 1, 1, 0x11, 0,                                            // 16 x 96
+                  0xFF, 0xC4, 0, 20, 0x00, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x00,                // DC: 0 is no difference.
+                  0xFF, 0xC4, 0, 21, 0x10, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xF1, 0x00,          // AC: 0 is F1, 10 an end.
+                  0xFF, 0xDA, 0, 8, 1, 1, 0x00, 0, 63, 0};
+  file.insert(file.end(), rest.begin(), rest.end());
+  for (int i = 0; i < 200; ++i) {
+    file.push_back(std::uint8_t(random() & random() & 0x7F));  // Mostly zeros, and no marker.
+  }
+  file.insert(file.end(), {0xFF, 0xD9});
+  return file;
+}
+
+TEST(FastJpeg, TakesABlockThatOverrunsForNoneThatEnds) {
+  std::mt19937_64 random(11);
+  BothDecoders decoders(1);
+  for (int i = 0; i < 4000; ++i) {
+    const auto wrong = decoders.difference(overrunning_file(random), random);
+    ASSERT_FALSE(wrong) << "file " << i << ": " << *wrong;
+  }
+  EXPECT_EQ(decoders.files(), 4000u);
+}
+
 /// The reference of the tables: symbol by symbol, from the code alone.
 struct Walk {
   unsigned bits = 0, advance = 0; ///< Of the symbols gone past.
